@@ -1,0 +1,1 @@
+"""Runs the whole suite on one machine; never part of an image."""

@@ -1,0 +1,1 @@
+"""The one door: authenticates requests and routes them to the services."""

@@ -1,0 +1,1 @@
+"""Who may do what in which system, and who answers for what."""

@@ -1,0 +1,1 @@
+"""What people ask of the data, and the reports that answer them."""

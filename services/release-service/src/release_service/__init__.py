@@ -1,0 +1,1 @@
+"""What suppliers deliver, and when."""

@@ -1,0 +1,1 @@
+"""What every deployable of Lodge needs the same, and nothing of any domain."""

@@ -1,0 +1,1 @@
+"""What tests of a deployable are written with: the issuer of a run, a database a worker, an HTTP client."""
