@@ -14,6 +14,14 @@ from urllib.parse import urljoin, urlsplit
 from release_service.rules import Failure, retry_after
 
 _LONGEST_VALIDATOR = 1_000
+_REDIRECTS = (301, 302, 303, 307, 308)
+_WORDS = {
+    401: "The source wants a login, and is read without one",
+    403: "The source refuses us; ask the supplier whether programs may read it",
+    404: "There is nothing at the source's address; check it",
+    410: "The supplier has taken the source away for good; look for its successor",
+    429: "The source is asked too often",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +91,14 @@ def _kept(value: str | None) -> str | None:
 
 
 def _reason(status: int, location: str | None, wait: timedelta | None) -> str:
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+    if status in _REDIRECTS:
         return _moved(status, location)
-    sentences = {
-        HTTPStatus.UNAUTHORIZED: "The source wants a login, which feeds are read without.",
-        HTTPStatus.FORBIDDEN: "The source refuses us. Ask the supplier whether it lets programs read it.",
-        HTTPStatus.NOT_FOUND: "There is nothing at the source's address. Check it.",
-        HTTPStatus.GONE: "The supplier has taken the source away for good. Look for its successor.",
-        HTTPStatus.TOO_MANY_REQUESTS: "The source is asked too often.",
-    }
-    sentence = next((text for known, text in sentences.items() if known == status), None)
-    if sentence is None:
+    words = _WORDS.get(status)
+    if words is None:
         is_theirs = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        sentence = "The supplier's server has a fault." if is_theirs else "The source's answer is of no use."
+        words = "The supplier's server has a fault" if is_theirs else "The source's answer is of no use"
     until = f" It asks us to wait {int(wait.total_seconds())} s." if wait else ""
-    return f"{sentence} (status {status}){until}"
+    return f"{words} (status {status}).{until}"
 
 
 def _moved(status: int, location: str | None) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -165,9 +166,8 @@ def _one(head: bytes, entry: bytes, headers: dict[str, str]) -> dict[str, Any] |
 def _parts(body: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Answer each entry with what stands before the first one."""
     starts = [match.start() for match in _START.finditer(body)]
-    head = body[: starts[0]] if starts else body
-    for start, end in zip(starts, [*starts[1:], len(body)], strict=True):
-        yield head, body[start:end]
+    for start, end in pairwise([*starts, len(body)]):
+        yield body[: starts[0]], body[start:end]
 
 
 def _loses_its_last_title(body: bytes) -> bool:

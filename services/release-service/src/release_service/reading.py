@@ -43,6 +43,11 @@ class Reader:
     ) -> None:
         await self.close()
 
+    @property
+    def process_id(self) -> int | None:
+        """The child's, while there is one."""
+        return None if self._child is None else self._child.pid
+
     async def close(self) -> None:
         """End the child. A later `read` starts another."""
         child, self._child = self._child, None

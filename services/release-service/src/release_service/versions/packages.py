@@ -4,7 +4,7 @@ import re
 
 from release_service.versions.keys import Reading, Unreadable, announces_a_prerelease, number, word
 
-_DEB = re.compile(r"(?:([0-9]+):)?([0-9](?:[A-Za-z0-9.+:~-]*?[A-Za-z0-9.+:~])?)(?:-([A-Za-z0-9.+~]+))?")
+_DEB = re.compile(r"(?:([0-9]+):)?([0-9](?:[A-Za-z0-9.+:~-]*?[A-Za-z0-9.+:~])??)(?:-([A-Za-z0-9.+~]+))?")
 _DEB_PART = re.compile(r"([^0-9]*)([0-9]*)")
 _DEB_TILDE, _DEB_END, _DEB_NOT_A_LETTER = "!", "#", "~"
 _DEB_CHARACTERS = str.maketrans({"~": _DEB_TILDE} | {mark: _DEB_NOT_A_LETTER + mark for mark in "+-.:"})
