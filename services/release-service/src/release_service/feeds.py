@@ -33,6 +33,7 @@ _END = re.compile(rb"</(?:[a-z]+:)?(?:item|entry)\s*>", re.IGNORECASE)
 _WHOLE = re.compile(
     rb"</(?:[a-z]+:)?(?:rss|feed|rdf|channel)\s*>(?:\s|<!--(?:(?!-->).){0,500}-->)*\Z", re.IGNORECASE | re.DOTALL
 )
+_ROOT = re.compile(rb"<(?:rss|feed|rdf:rdf)[\s>]", re.IGNORECASE)
 _TITLE = re.compile(rb"<(/?)(?:[a-z]+:)?title[\s>]", re.IGNORECASE)
 _PLAIN_ELEMENT = re.compile(
     rb"<(title|link|guid|id|pubdate|published|updated|dc:date|description|summary)\b[^>]*"
@@ -81,7 +82,7 @@ def _refuse_what_is_none(body: bytes) -> None:
     start = body[:_TAIL].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not start:
         raise NotAFeed("The answer is empty. Check the address.")
-    if start.startswith((b"{", b"[")):
+    if start.startswith((b"{", b"[")) and not _ROOT.search(start):
         raise NotAFeed("The answer is JSON, not Atom or RSS. Choose the kind of source that reads it.")
     if start.startswith((b"<!doctype html", b"<html")):
         raise NotAFeed(_HTML)
@@ -91,7 +92,7 @@ def _what_it_is_instead(body: bytes, *, is_cut_short: bool) -> str:
     start = body[:_TAIL].lower()
     if b"<html" in start:
         return _HTML
-    if b"<rss" in start or b"<feed" in start or b"<rdf" in start:
+    if _ROOT.search(start):
         return _CUT_SHORT
     if b"<?xml" in start or (start.lstrip().startswith(b"<") and not is_cut_short):
         return "The answer is XML, but neither Atom nor RSS. Check the address."

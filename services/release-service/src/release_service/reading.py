@@ -132,7 +132,8 @@ def serve(orders: BinaryIO, answers: BinaryIO) -> None:
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(limit, (value, value))
+        with suppress(ValueError, OSError):  # macOS knows no limit on memory
+            resource.setrlimit(limit, (value, value))
     while line := orders.readline():
         order = json.loads(line)
         signal.setitimer(signal.ITIMER_REAL, order["timeout"] + _GRACE)
