@@ -5,7 +5,7 @@ its lock for good: `rescue` asks for such jobs each minute and has them tried ag
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import procrastinate
 from procrastinate.jobs import Status
@@ -16,6 +16,9 @@ from lodge_kit import database, logs
 KEPT_HOURS = 72
 STALLED_AFTER = 30
 """Seconds without a heartbeat after which a worker is taken for dead."""
+
+if TYPE_CHECKING:
+    from lodge_kit.world import World  # the world holds the queue
 
 log = logs.logger(__name__)
 
@@ -39,6 +42,12 @@ async def defer(
             await configured.defer_async(**facts)
     except procrastinate.exceptions.AlreadyEnqueued:
         log.info("job is waiting already", task=task.name, once=once)
+
+
+def world_of(context: procrastinate.JobContext) -> "World":
+    """Answer the world that the worker gave to its jobs."""
+    world: World = context.additional_context["world"]
+    return world
 
 
 async def rescue(app: procrastinate.App) -> int:
