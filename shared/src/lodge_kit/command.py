@@ -138,7 +138,10 @@ async def _deliver(world: World) -> None:
 
 async def _work_jobs(world: World) -> None:
     await world.queue.run_worker_async(
-        concurrency=4, install_signal_handlers=False, delete_jobs="successful", shutdown_graceful_timeout=10,
+        concurrency=4,
+        install_signal_handlers=False,
+        delete_jobs="successful",
+        shutdown_graceful_timeout=10,
         additional_context={"world": world},
     )
 

@@ -1,9 +1,10 @@
 """enquiry-service, put together: the only wiring."""
 
+from fastapi import FastAPI
+
 from enquiry_service import events, jobs, rights
 from enquiry_service.routes import data_sources, enquiries, reports, runs
 from enquiry_service.settings import Settings
-from fastapi import FastAPI
 from lodge_kit import world
 from lodge_kit.application import Service, assemble
 from lodge_kit.clock import Clock, system_clock

@@ -6,6 +6,8 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from enquiry_service import sources
 from enquiry_service.settings import Settings
 from enquiry_service.sources import Finding, Target
@@ -15,7 +17,6 @@ from enquiry_service.tables import DataSource
 from lodge_kit import audit, directory, ids
 from lodge_kit.identity import Caller
 from lodge_kit.problems import NotFound, Problem
-from sqlalchemy.ext.asyncio import AsyncSession
 
 
 class SourceNotProven(Problem):
@@ -47,7 +48,13 @@ async def register(
 
 
 async def change(
-    session: AsyncSession, source: DataSource, facts: Mapping[str, Any], *, settings: Settings, by: Caller, now: datetime
+    session: AsyncSession,
+    source: DataSource,
+    facts: Mapping[str, Any],
+    *,
+    settings: Settings,
+    by: Caller,
+    now: datetime,
 ) -> None:
     """Change a source. Another place or role makes the last check worthless: nothing runs until the next one."""
     for name, value in facts.items():

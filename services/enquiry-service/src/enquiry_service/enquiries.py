@@ -4,6 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
 from enquiry_service import events, rights
 from enquiry_service.tables import Enquiry, EnquiryEvent, Message, Run
 from lodge_kit import audit, directory, ids, notices
@@ -12,9 +16,6 @@ from lodge_kit.identity import Caller
 from lodge_kit.problems import Conflict, Invalid, NotFound
 from lodge_kit.tables import Event
 from lodge_kit.world import World
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 Visibility = Literal["public", "internal"]
 
@@ -63,7 +64,9 @@ async def file(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller, w
     return enquiry
 
 
-async def change(session: AsyncSession, enquiry: Enquiry, facts: Mapping[str, Any], *, by: Caller, now: datetime) -> None:
+async def change(
+    session: AsyncSession, enquiry: Enquiry, facts: Mapping[str, Any], *, by: Caller, now: datetime
+) -> None:
     """Change what `facts` names: title, description, purpose, priority, org unit."""
     by.demand(rights.ANSWER, enquiry.org_unit or "")
     if "org_unit" in facts:
@@ -164,9 +167,7 @@ async def _happened(
     """Put a step on record: in the enquiry's own log, in the audit, and where the world is told, as an event."""
     enquiry.updated_at = now
     session.add(
-        EnquiryEvent(
-            id=ids.new("eev"), enquiry_id=enquiry.id, type=what, actor=by.id, occurred_at=now, facts=facts
-        )
+        EnquiryEvent(id=ids.new("eev"), enquiry_id=enquiry.id, type=what, actor=by.id, occurred_at=now, facts=facts)
     )
     audit.record(session, f"enquiry.{what}", kind="enquiry", of=enquiry.id, by=by, now=now, **facts)
     await session.flush()

@@ -3,11 +3,12 @@
 import asyncio
 
 import procrastinate
+from procrastinate import JobContext
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from enquiry_service import runs
 from lodge_kit import jobs
 from lodge_kit.world import World
-from procrastinate import JobContext
-from sqlalchemy.ext.asyncio import AsyncSession
 
 tasks = procrastinate.Blueprint()
 

@@ -6,6 +6,10 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
 from enquiry_service import data_sources, events, sources, statements
 from enquiry_service.checked import Checked
 from enquiry_service.parameters import DEFINITIONS, Parameter
@@ -16,9 +20,6 @@ from lodge_kit import audit, directory, ids
 from lodge_kit.events import publish
 from lodge_kit.identity import Caller
 from lodge_kit.problems import Conflict, Forbidden, Invalid, NotFound, Problem
-from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 
 class NothingApproved(Problem):
@@ -86,7 +87,9 @@ async def write(
         raise Invalid.at("/sql", str(error), "refused-by-source") from error
     # Locked: two versions written at once must not get the same number.
     await session.execute(select(col(Report.id)).where(col(Report.id) == report.id).with_for_update())
-    last = select(func.coalesce(func.max(col(ReportVersion.number)), 0)).where(col(ReportVersion.report_id) == report.id)
+    last = select(func.coalesce(func.max(col(ReportVersion.number)), 0)).where(
+        col(ReportVersion.report_id) == report.id
+    )
     await directory.remember_caller(session, by, now=now)
     version = ReportVersion(
         id=ids.new("rpv"), report_id=report.id, number=(await session.execute(last)).scalar_one() + 1, sql=sql,

@@ -10,6 +10,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
 from enquiry_service import data_sources, enquiries, events, parameters, reports, rights
 from enquiry_service.export.messages import Outcome, Progress, Spec
 from enquiry_service.export.parent import run_in_child
@@ -22,9 +26,6 @@ from lodge_kit.events import publish
 from lodge_kit.identity import Caller
 from lodge_kit.problems import Conflict, NotFound, Problem
 from lodge_kit.world import World
-from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 log = logs.logger(__name__)
 
@@ -63,7 +64,7 @@ async def request(
     session: AsyncSession, report: Report, values: Mapping[str, Any], *, enquiry_id: str | None, purpose: str,
     by: Caller, now: datetime,
 ) -> Run:  # fmt: skip
-    """Ask for a run of the approved version. Raises `Invalid` for wrong values, `SourceNotProven`, `NothingApproved`."""
+    """Ask for a run of the approved version. Raises `Invalid`, `SourceNotProven`, `NothingApproved`."""
     version = await reports.approved(session, report)
     data_sources.demand_proven(await data_sources.get(session, report.source_id))
     bound = parameters.bind(parameters.DEFINITIONS.validate_python(version.parameters), values)
@@ -96,7 +97,9 @@ async def cancel(session: AsyncSession, run: Run, *, by: Caller, now: datetime) 
     audit.record(session, "run.cancelled", kind="run", of=run.id, by=by, now=now)
 
 
-async def file_of(session: AsyncSession, run: Run, *, settings: Settings, by: Caller, now: datetime) -> tuple[Path, Artifact]:
+async def file_of(
+    session: AsyncSession, run: Run, *, settings: Settings, by: Caller, now: datetime
+) -> tuple[Path, Artifact]:
     """Answer the file of a run, and put on record who fetched it. Raises `Conflict`, `FileGone`."""
     if run.status in UNDER_WAY:
         raise Conflict(f"This run is {run.status}. Ask for its file when it is done.")
@@ -219,7 +222,14 @@ async def _finish(world: World, settings: Settings, run_id: str, outcome: Outcom
         )  # fmt: skip
         await publish(session, fact, of=run.id, version=run.version, actor=run.requested_by, now=now)
         audit.record(
-            session, "run.finished", kind="run", of=run.id, by=run.requested_by, now=now, status=run.status, rows=run.rows
+            session,
+            "run.finished",
+            kind="run",
+            of=run.id,
+            by=run.requested_by,
+            now=now,
+            status=run.status,
+            rows=run.rows,
         )
 
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from lodge_kit.settings import ServiceSettings
-from lodge_kit.world import World
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
+
+from lodge_kit.settings import ServiceSettings
+from lodge_kit.world import World
 
 
 class Settings(ServiceSettings):

@@ -3,10 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row, Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
 from enquiry_service import data_sources, rights, settings
 from enquiry_service.sources import NAME, Finding
 from enquiry_service.tables import DataSource
-from fastapi import APIRouter, Query, Request, Response
 from lodge_kit import etags
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
@@ -17,10 +22,6 @@ from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
 from lodge_kit.world import Here, Now
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row, Select, select
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 router = APIRouter(tags=["sources"], route_class=IdempotentRoute)
 

@@ -3,9 +3,15 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row, Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
 from enquiry_service import enquiries, rights
 from enquiry_service.tables import Enquiry, EnquiryEvent, Message
-from fastapi import APIRouter, Query, Request, Response
 from lodge_kit import etags
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
@@ -17,11 +23,6 @@ from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
 from lodge_kit.world import Here, Now
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row, Select, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
-from sqlmodel import col
 
 router = APIRouter(tags=["enquiries"], route_class=IdempotentRoute)
 
@@ -156,7 +157,9 @@ ENQUIRIES = Listing(
     },
     default="-created_at",
 )
-MESSAGES = Listing(MessageOut, key=col(Message.id), orders={"created_at": col(Message.created_at)}, default="created_at")
+MESSAGES = Listing(
+    MessageOut, key=col(Message.id), orders={"created_at": col(Message.created_at)}, default="created_at"
+)
 STEPS = Listing(
     Step, key=col(EnquiryEvent.id), orders={"occurred_at": col(EnquiryEvent.occurred_at)}, default="occurred_at"
 )
@@ -325,9 +328,7 @@ async def list_enquiry_events(
 ) -> Response:
     """List what happened to an enquiry, from its receipt on."""
     enquiry = await enquiries.get(session, enquiry_id, by=by)
-    found = select(EnquiryEvent, col(KnownName.name)).outerjoin(
-        KnownName, col(KnownName.id) == col(EnquiryEvent.actor)
-    )
+    found = select(EnquiryEvent, col(KnownName.name)).outerjoin(KnownName, col(KnownName.id) == col(EnquiryEvent.actor))
     found = found.where(col(EnquiryEvent.enquiry_id) == enquiry_id)
     if not enquiries.may_see_internal(by, enquiry):
         found = found.where(col(EnquiryEvent.type) != "message-internal")

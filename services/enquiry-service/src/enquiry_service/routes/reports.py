@@ -3,11 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row, Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
 from enquiry_service import reports, rights, settings
 from enquiry_service.parameters import Parameter
 from enquiry_service.sources import Column
 from enquiry_service.tables import DataSource, Report, ReportVersion
-from fastapi import APIRouter, Query, Request, Response
 from lodge_kit import etags
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
@@ -19,11 +25,6 @@ from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
 from lodge_kit.world import Here, Now
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row, Select, select
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
-from sqlmodel import col
 
 router = APIRouter(tags=["reports"], route_class=IdempotentRoute)
 
@@ -103,7 +104,9 @@ REPORTS = Listing(
     orders={"name": col(Report.name), "created_at": col(Report.created_at)},
     default="name",
 )
-VERSIONS = Listing(VersionOut, key=col(ReportVersion.id), orders={"number": col(ReportVersion.number)}, default="-number")
+VERSIONS = Listing(
+    VersionOut, key=col(ReportVersion.id), orders={"number": col(ReportVersion.number)}, default="-number"
+)
 
 _Author, _Approver = aliased(KnownName), aliased(KnownName)
 
@@ -232,9 +235,7 @@ async def list_report_versions(
 
 
 @router.get("/reports/{report_id}/versions/{number}", response_model=VersionOut)
-async def get_report_version(
-    request: Request, report_id: str, number: int, session: Session, _by: Reader
-) -> Response:
+async def get_report_version(request: Request, report_id: str, number: int, session: Session, _by: Reader) -> Response:
     """Read one version."""
     return await _version_is(request, session, await reports.get_version(session, report_id, number))
 

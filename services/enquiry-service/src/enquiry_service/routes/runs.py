@@ -4,9 +4,15 @@ import base64
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row, Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+from starlette.responses import FileResponse
+
 from enquiry_service import jobs, reports, rights, runs, settings
 from enquiry_service.tables import Report, ReportVersion, Run
-from fastapi import APIRouter, Query, Request, Response
 from lodge_kit import etags
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
@@ -17,11 +23,6 @@ from lodge_kit.listing import Ask, Listing
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
 from lodge_kit.world import Here, Now
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row, Select, or_, select
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
-from starlette.responses import FileResponse
 
 router = APIRouter(tags=["runs"], route_class=IdempotentRoute)
 
@@ -144,12 +145,12 @@ async def cancel_run(request: Request, run_id: str, session: Session, by: Authen
 
 
 @router.get("/runs/{run_id}/file", response_class=FileResponse, responses={200: {"content": {"text/csv": {}}}})
-async def get_run_file(
-    run_id: str, session: Session, by: Authenticated, here: Here, now: Now
-) -> FileResponse:
+async def get_run_file(run_id: str, session: Session, by: Authenticated, here: Here, now: Now) -> FileResponse:
     """Fetch what a run found, as CSV. `Repr-Digest` (RFC 9530) is the SHA-256 that the run recorded."""
     run = await runs.get(session, run_id, by=by)
     path, artifact = await runs.file_of(session, run, settings=settings.of(here), by=by, now=now)
     digest = base64.b64encode(bytes.fromhex(artifact.sha256)).decode()
     headers = {"Repr-Digest": f"sha-256=:{digest}:", "Cache-Control": "private, no-store"}
-    return FileResponse(path, media_type="text/csv; charset=utf-8; header=present", filename=f"{run.id}.csv", headers=headers)
+    return FileResponse(
+        path, media_type="text/csv; charset=utf-8; header=present", filename=f"{run.id}.csv", headers=headers
+    )
