@@ -109,9 +109,9 @@ def _welcome(suite: Suite, seconds: float) -> str:
         f"                       also in {key_file}",
         "",
         "Try:",
-        f"  {call} {gate}/access/v1/people?limit=3",
-        f"  {call} {gate}/enquiry/v1/enquiries?limit=3",
-        f"  {call} {gate}/release/v1/releases?limit=3",
+        f"  {call} '{gate}/access/v1/people?limit=3'",
+        f"  {call} '{gate}/enquiry/v1/enquiries?limit=3'",
+        f"  {call} '{gate}/release/v1/releases?limit=3'",
         "",
         "Ctrl-C stops everything.",
     ]

@@ -91,9 +91,10 @@ class Supervisor:
         Raises Failed where it was a failure. To be called from the main thread. A second signal stops the hard way.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup's wish
-                loop.add_signal_handler(number, self._asked_to_stop)
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup's wish
+        heeded = [signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
+        for number in heeded:
+            loop.add_signal_handler(number, self._asked_to_stop)
         launching = asyncio.create_task(launch)
         try:
             await asyncio.wait({launching, self._ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -105,6 +106,8 @@ class Supervisor:
             launching.cancel()
             await asyncio.gather(launching, return_exceptions=True)
             await self._stop_all()
+            for number in heeded:
+                loop.remove_signal_handler(number)
             if self._ended.done():
                 self._ended.exception()  # looked at, whichever failure came first
 
