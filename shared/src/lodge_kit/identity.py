@@ -38,10 +38,14 @@ Scope = Literal["*"] | frozenset[str]
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """A right of Lodge itself, `<service>.<what>`, with the sentence that an administrator reads."""
+    """A right of Lodge itself, `<service>.<what>`, with the sentence that an administrator reads.
+
+    `roles` are the built-in roles that contain it from the start; `administrator` contains every one.
+    """
 
     name: str
     description: str
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,10 @@ class Caller:
         if scope is None or scope == "*":
             return scope is not None
         return org_unit is None or org_unit in scope
+
+    def named(self, value: str) -> str:
+        """Answer who `value` means in a filter: `me` is the caller."""
+        return self.id if value == "me" else value
 
     def scope(self, permission: Permission) -> Scope:
         """Answer where the permission is held: what a list is filtered by. Nowhere is an empty set."""
@@ -143,6 +151,10 @@ class Verifier:
         self._resolve = resolve
         self._now = now
         self._known: dict[bytes, tuple[Caller, float]] = {}
+
+    def for_audience(self, audience: str) -> "Verifier":
+        """Answer a verifier with the same keys for tokens of another service, which resolves no reference."""
+        return Verifier(self._keys, audience=audience, now=self._now)
 
     async def caller(self, authorization: str | None) -> Caller:
         """Answer whom the header speaks for.

@@ -1,1 +1,1 @@
-"""Runs the whole suite on one machine; never part of an image."""
+"""Runs the whole suite on one machine. Never part of an image."""

@@ -1,0 +1,55 @@
+"""`python -m lodge_local run`: the whole suite on this machine. `make run` calls it."""
+
+import argparse
+import asyncio
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lodge_local import children, ports, running
+from lodge_local.failures import Failed
+from lodge_local.home import Home
+from lodge_local.suite import SERVICES, Suite
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one of the commands; answer the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m lodge_local")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="start the whole suite and keep it running")
+    commands.add_parser("load", help="load the demonstration data; `run` does it with a new home")
+    chosen = parser.parse_args(argv).command
+    os.umask(0o077)
+    try:
+        suite = _suite()
+        if chosen == "load":
+            _load(suite)
+        else:
+            children.end_with_make()
+            asyncio.run(running.run(suite))
+    except Failed as failure:
+        print(f"lodge: {failure}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _suite() -> Suite:
+    port = ports.first(os.environ)
+    return Suite(Home(Path(os.environ.get("LODGE_HOME") or ".lodge")), port, dict(os.environ))
+
+
+def _load(suite: Suite) -> None:
+    demonstration = importlib.import_module("lodge_local.demonstration")  # heavy, and `run` does not need it
+    urls = {
+        service.package.removesuffix("_service"): (
+            suite.home.secrets(service.name) / service.database_setting.lower()
+        ).read_text().strip()
+        for service in SERVICES
+    }  # fmt: skip
+    demonstration.load(urls, home=suite.home, port=suite.port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""`run`: the whole suite from nothing to ready, in the order that it needs, and down again."""
+
+import asyncio
+import importlib.util
+import shlex
+import time
+
+from lodge_local import databases, ports, postgres, secret_files
+from lodge_local.home import password, write_secret
+from lodge_local.progress import step, tell
+from lodge_local.suite import ACCESS, ENQUIRY, GATEWAY, RELEASE, SERVICES, Deployable, Suite
+from lodge_local.supervisor import Supervisor
+
+_RECOVERY = 600
+"""Seconds that PostgreSQL may take to read its journal after a kill."""
+_MARK = "demonstration"
+"""The file of the home that says about the demonstration data: none, loading, loaded."""
+
+
+async def run(suite: Suite) -> None:
+    """Start everything, tell the addresses, and keep it running until SIGINT, SIGTERM or a failure (Failed)."""
+    suite.home.claim()
+    supervisor = Supervisor()
+    await supervisor.oversee(_launch(suite, supervisor))
+    tell("lodge: stopped")
+
+
+async def _launch(suite: Suite, supervisor: Supervisor) -> None:
+    began = time.monotonic()
+    secret_files.make(suite.home)
+    urls = suite.given_urls()
+    is_private = urls is None
+    if urls is None:
+        urls = await _private_databases(suite, supervisor)
+    else:
+        await asyncio.to_thread(ports.must_be_free, suite.ports())
+    secret_files.write_urls(suite.home, urls)
+    with step("bringing the databases up to date"):
+        await asyncio.gather(
+            _access(suite, supervisor), *(supervisor.once(suite.migrate(s)) for s in (ENQUIRY, RELEASE))
+        )
+    await load_demonstration(suite, supervisor, is_private=is_private)
+    supervisor.start(*suite.services())
+    supervisor.start(suite.gateway())
+    with step("waiting for the services and the gateway"):
+        await supervisor.until_ready()
+    tell(_welcome(suite, time.monotonic() - began))
+
+
+async def _access(suite: Suite, supervisor: Supervisor) -> None:
+    await supervisor.once(suite.migrate(ACCESS))
+    await supervisor.once(suite.bootstrap())
+
+
+async def _private_databases(suite: Suite, supervisor: Supervisor) -> dict[Deployable, str]:
+    cluster = postgres.Cluster(suite.home, port=suite.port + ports.POSTGRES)
+    if cluster.claim():
+        with step("waiting for the database that an earlier run left"):
+            await asyncio.to_thread(cluster.clear)
+        await asyncio.to_thread(ports.must_be_free, suite.ports() | {"postgres": suite.port + ports.POSTGRES})
+        with step("preparing PostgreSQL"):
+            await asyncio.to_thread(cluster.prepare)
+        supervisor.start(cluster.process)
+        with step("starting PostgreSQL"):
+            await supervisor.until_ready("postgres", patience=_RECOVERY)
+    else:
+        await asyncio.to_thread(ports.must_be_free, suite.ports())
+        with step("waiting for the PostgreSQL that another process starts"):
+            await asyncio.to_thread(postgres.wait_for_owner, cluster)
+    with step("making the databases"):
+        return await asyncio.to_thread(_databases, suite, cluster.url)
+
+
+def _databases(suite: Suite, server: str) -> dict[Deployable, str]:
+    databases.close_to_public(server)
+    return {service: _database(suite, server, service.database) for service in SERVICES}
+
+
+def _database(suite: Suite, server: str, name: str) -> str:
+    return databases.create_database(server, name, password=suite.home.kept("postgres", name, password))
+
+
+async def load_demonstration(suite: Suite, supervisor: Supervisor, *, is_private: bool) -> None:
+    """Load the demonstration data into a new home, unless LODGE_DEMO=0.
+
+    Into databases that the person named only when LODGE_DEMO=1 asks for it. A load that was killed is done again.
+    """
+    mark = suite.home.folder / _MARK
+    if not mark.exists():
+        asked = suite.environment.get("LODGE_DEMO", "1" if is_private else "0") != "0"
+        there = importlib.util.find_spec("lodge_local.demonstration") is not None
+        write_secret(mark, "loading" if asked and there else "none")
+    if mark.read_text().strip() == "loading":
+        with step("loading the demonstration data (LODGE_DEMO=0 leaves it out of a new home)"):
+            await supervisor.once(suite.load_demonstration())
+        write_secret(mark, "loaded")
+
+
+def _welcome(suite: Suite, seconds: float) -> str:
+    gate, key_file = suite.address(GATEWAY), suite.home.admin_key
+    call = f'curl -H "Authorization: Bearer $(cat {shlex.quote(str(key_file))})"'
+    lines = [
+        "",
+        f"Lodge is ready ({seconds:.1f} s).",
+        "",
+        f"  gateway              {gate}    documents: {gate}/docs",
+        *(f"  {service.name:<20} {suite.address(service)}" for service in SERVICES),
+        f"  administrator's key  {key_file.read_text().strip()}",
+        f"                       also in {key_file}",
+        "",
+        "Try:",
+        f"  {call} '{gate}/access/v1/people?limit=3'",
+        f"  {call} '{gate}/enquiry/v1/enquiries?limit=3'",
+        f"  {call} '{gate}/release/v1/releases?limit=3'",
+        "",
+        "Ctrl-C stops everything.",
+    ]
+    return "\n".join(lines)

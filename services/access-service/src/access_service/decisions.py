@@ -1,0 +1,118 @@
+"""May this one do that, there, then? Answered from the rows as they are, so never older than the last commit."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from access_service.tables import Person, ServiceAccount
+
+LODGE = "lodge"
+"""The key of the system that Lodge itself is."""
+
+_HELD = """
+    WITH RECURSIVE held (role_id, org_unit, grant_id) AS (
+        SELECT g.role_id, g.org_unit, g.id FROM role_grant g
+        WHERE (g.subject = :who OR g.subject IN (SELECT m.group_id FROM group_member m WHERE m.person_id = :who))
+            AND g.valid_from <= :at AND (g.valid_to IS NULL OR g.valid_to > :at)
+        UNION ALL
+        SELECT r.id, NULL, NULL FROM role r WHERE r.everyone AND starts_with(:who, 'per_')
+        UNION
+        SELECT i.inherits, h.org_unit, h.grant_id FROM held h
+        JOIN role r ON r.id = h.role_id AND r.state = 'active' JOIN role_inheritance i ON i.role_id = r.id
+    )
+"""
+
+_IN_LODGE = text(
+    _HELD  # noqa: S608 - constants of this module; every value is bound
+    + """
+    SELECT p.name, array_agg(DISTINCT h.org_unit) AS units FROM held h
+    JOIN role r ON r.id = h.role_id AND r.state = 'active'
+    JOIN system s ON s.id = r.system_id AND s.key = :lodge
+    JOIN role_permission rp ON rp.role_id = r.id JOIN permission p ON p.id = rp.permission_id
+    GROUP BY p.name
+"""
+)
+
+_DECIDING = text(
+    _HELD  # noqa: S608 - constants of this module; every value is bound
+    + """
+    , above (id) AS (
+        SELECT CAST(:org_unit AS text)
+        UNION SELECT o.parent FROM above a JOIN org_unit o ON o.id = a.id WHERE o.parent IS NOT NULL
+    )
+    SELECT r.id AS role_id, r.name AS role_name, h.grant_id, h.org_unit,
+        h.org_unit IS NULL OR h.org_unit IN (SELECT id FROM above WHERE id IS NOT NULL) AS there
+    FROM held h JOIN role r ON r.id = h.role_id AND r.state = 'active'
+    JOIN role_permission rp ON rp.role_id = r.id
+    JOIN permission p ON p.id = rp.permission_id AND p.action = :action AND p.resource_type = :resource_type
+    JOIN system s ON s.id = p.system_id AND (CAST(:system AS text) IS NULL OR s.key = :system OR s.id = :system)
+    ORDER BY there DESC, h.grant_id NULLS FIRST LIMIT 1
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What AuthZEN's access evaluation asks (Authorization API 1.0, section 6)."""
+
+    subject: str
+    action: str
+    resource_type: str
+    system: str | None = None
+    org_unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Permit or deny, and by which grant and role, or why not."""
+
+    permit: bool
+    reason: str
+    role: str | None = None
+    grant: str | None = None
+
+
+async def held_in_lodge(session: AsyncSession, who: str, *, at: datetime) -> dict[str, list[str | None]]:
+    """Answer Lodge's own permissions that `who` holds, each with the org units of the grants; None is everywhere."""
+    rows = await session.execute(_IN_LODGE, {"who": who, "at": at, "lodge": LODGE})
+    return {row.name: list(row.units) for row in rows}
+
+
+async def decide(session: AsyncSession, question: Question, *, at: datetime) -> Decision:
+    """Decide. Deny by default: an unknown or inactive subject, an unknown action, another org unit.
+
+    A grant that is scoped to an org unit permits only where the question names a unit at or below it.
+    """
+    who = await known_as(session, question.subject)
+    if who is None:
+        return Decision(permit=False, reason="The subject is unknown or not active.")
+    asked = {
+        "who": who,
+        "at": at,
+        "action": question.action,
+        "resource_type": question.resource_type,
+        "system": question.system,
+        "org_unit": question.org_unit,
+    }
+    row = (await session.execute(_DECIDING, asked)).first()
+    if row is None:
+        return Decision(permit=False, reason="No grant that holds now contains this permission.")
+    if not row.there:
+        return Decision(permit=False, reason="The permission is held for other org units only.", role=row.role_id)
+    return Decision(permit=True, reason=f"Held by role {row.role_name}.", role=row.role_id, grant=row.grant_id)
+
+
+async def known_as(session: AsyncSession, subject: str) -> str | None:
+    """Answer the id of the active person or service account that `subject` names: by id, external id or user name."""
+    people = select(col(Person.id)).where(
+        col(Person.status) == "active",
+        or_(col(Person.id) == subject, col(Person.external_id) == subject, col(Person.user_name) == subject),
+    )
+    accounts = select(col(ServiceAccount.id)).where(
+        col(ServiceAccount.status) == "active",
+        or_(col(ServiceAccount.id) == subject, col(ServiceAccount.name) == subject),
+    )
+    return (await session.execute(people.union_all(accounts).limit(1))).scalar()

@@ -1,0 +1,5 @@
+"""What access-service's queue can do."""
+
+import procrastinate
+
+tasks = procrastinate.Blueprint()

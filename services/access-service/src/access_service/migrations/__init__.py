@@ -1,0 +1,1 @@
+"""The schema of access-service, revision by revision."""

@@ -1,0 +1,128 @@
+"""People: added, changed, gone, back again; and who is told in their place."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from access_service import events, freshness, org_units
+from access_service.tables import Grant, Person, Role, System
+from lodge_kit import audit, ids
+from lodge_kit.events import publish
+from lodge_kit.identity import Caller
+from lodge_kit.problems import Conflict, Invalid, NotFound, Problem
+
+ADMINISTRATOR = "administrator"
+"""Lodge's built-in role that contains every permission of Lodge."""
+
+
+class NameTaken(Problem):
+    """Another person has this user name or external id."""
+
+    status, code = HTTPStatus.CONFLICT, "name-taken"
+
+
+async def get(session: AsyncSession, person_id: str) -> Person:
+    """Read a person. Raises `NotFound`."""
+    person = await session.get(Person, person_id)
+    if person is None:
+        raise NotFound(f"There is no person {person_id}.")
+    return person
+
+
+async def create(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller | str, now: datetime) -> Person:
+    """Add a person; `facts` are columns of `Person`. Raises `NameTaken`, `Invalid`."""
+    await _demand_sound(session, facts, of=None)
+    person = Person(id=ids.new("per"), created_at=now, updated_at=now, **facts)
+    session.add(person)
+    await session.flush()
+    fact = events.PersonCreated(external_id=person.external_id)
+    await publish(session, fact, of=person.id, version=person.version, actor=by, now=now)
+    audit.record(session, "person.created", kind="person", of=person.id, by=by, now=now, user_name=person.user_name)
+    return person
+
+
+async def change(session: AsyncSession, person: Person, facts: Mapping[str, Any], *, by: Caller, now: datetime) -> None:
+    """Change what `facts` names; whoever cached the person's rights asks anew."""
+    await _demand_sound(session, facts, of=person.id)
+    for name, value in facts.items():
+        setattr(person, name, value)
+    person.updated_at = now
+    await session.flush()
+    fact = events.PersonChanged(external_id=person.external_id, changed=sorted(facts))
+    await publish(session, fact, of=person.id, version=person.version, actor=by, now=now)
+    audit.record(session, "person.changed", kind="person", of=person.id, by=by, now=now, changed=sorted(facts))
+    await freshness.forget(session, person.id)
+
+
+async def deactivate(session: AsyncSession, person: Person, *, by: Caller, now: datetime) -> None:
+    """Let a person go: denied everywhere from this commit on; what was granted is kept for the record."""
+    if person.status == "inactive":
+        raise Conflict("This person is inactive already.")
+    person.status, person.updated_at = "inactive", now
+    await session.flush()
+    fact = events.PersonLeft(external_id=person.external_id)
+    await publish(session, fact, of=person.id, version=person.version, actor=by, now=now)
+    audit.record(session, "person.left", kind="person", of=person.id, by=by, now=now)
+    await freshness.forget(session, person.id)
+
+
+async def reactivate(session: AsyncSession, person: Person, *, by: Caller, now: datetime) -> None:
+    """Take a person back."""
+    if person.status == "active":
+        raise Conflict("This person is active already.")
+    person.status, person.updated_at = "active", now
+    await session.flush()
+    fact = events.PersonReturned(external_id=person.external_id)
+    await publish(session, fact, of=person.id, version=person.version, actor=by, now=now)
+    audit.record(session, "person.returned", kind="person", of=person.id, by=by, now=now)
+    await freshness.forget(session, person.id)
+
+
+async def _demand_sound(session: AsyncSession, facts: Mapping[str, Any], *, of: str | None) -> None:
+    await org_units.demand(session, facts.get("org_unit"))
+    for name in ("manager", "deputy"):
+        other = facts.get(name)
+        if other is not None and (other == of or await session.get(Person, other) is None):
+            raise Invalid.at(f"/{name}", f"There is no other person {other}.", "unknown-person")
+    same = []
+    if facts.get("user_name"):
+        same.append(func.lower(col(Person.user_name)) == facts["user_name"].lower())
+    if facts.get("external_id"):
+        same.append(col(Person.external_id) == facts["external_id"])
+    if same:
+        taken = select(col(Person.id)).where(or_(*same), col(Person.id) != (of or ""))
+        if (await session.execute(taken.limit(1))).scalar():
+            raise NameTaken("Another person has this user_name or external_id. Look for that one and change it.")
+
+
+async def told_for(session: AsyncSession, person_id: str, *, now: datetime) -> list[Person]:
+    """Answer who is told when this person is meant: the person; who has left, the deputy; else the administrators."""
+    seen: set[str] = set()
+    here: str | None = person_id
+    while here is not None and here not in seen:
+        seen.add(here)
+        person = await session.get(Person, here)
+        if person is not None and person.status == "active":
+            return [person]
+        here = person.deputy if person else None
+    return await administrators(session, now=now)
+
+
+async def administrators(session: AsyncSession, *, now: datetime) -> list[Person]:
+    """Answer the active people who hold Lodge's role `administrator` themselves."""
+    found = (
+        select(Person)
+        .join(Grant, col(Grant.subject) == col(Person.id))
+        .join(Role, col(Role.id) == col(Grant.role_id))
+        .join(System, col(System.id) == col(Role.system_id))
+        .where(col(System.key) == "lodge", col(Role.name) == ADMINISTRATOR, col(Person.status) == "active")
+        .where(col(Grant.valid_from) <= now, or_(col(Grant.valid_to).is_(None), col(Grant.valid_to) > now))
+        .order_by(col(Person.id))
+        .distinct()
+    )
+    return list((await session.execute(found)).scalars())

@@ -1,0 +1,22 @@
+"""Lodge's own permissions in access-service, and the built-in roles of Lodge that contain them from the start."""
+
+from lodge_kit.identity import Permission
+
+PEOPLE_READ = Permission(
+    "access.people.read",
+    "Read people, groups and org units.",
+    ("support-officer", "system-owner", "auditor", "service"),
+)
+PEOPLE_WRITE = Permission("access.people.write", "Create and change people, groups and org units.", ("directory",))
+CATALOGUE_READ = Permission(
+    "access.catalogue.read", "Read systems, permissions and roles.", ("support-officer", "system-owner", "auditor")
+)
+CATALOGUE_WRITE = Permission("access.catalogue.write", "Create and change systems, permissions and roles.")
+GRANTS_READ = Permission(
+    "access.grants.read", "Read who was given which role, and when.", ("support-officer", "system-owner", "auditor")
+)
+GRANT = Permission("access.grant", "Give roles and end them.", ("system-owner",))
+KEYS = Permission("access.keys", "Make and revoke the API keys of service accounts and of other people.")
+EVALUATE = Permission("access.evaluate", "Ask whether somebody may do something.", ("support-officer", "service"))
+
+ALL = (PEOPLE_READ, PEOPLE_WRITE, CATALOGUE_READ, CATALOGUE_WRITE, GRANTS_READ, GRANT, KEYS, EVALUATE)

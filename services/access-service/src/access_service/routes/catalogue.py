@@ -1,0 +1,322 @@
+"""/access/v1/systems, their permissions, and /access/v1/roles."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from access_service import catalogue, rights
+from access_service.tables import Permission, Person, Role, RoleInheritance, RolePermission, System
+from lodge_kit import etags
+from lodge_kit.database import Session
+from lodge_kit.directory import Reference
+from lodge_kit.etags import IfMatch
+from lodge_kit.idempotency import IdempotentRoute
+from lodge_kit.identity import Caller, requires
+from lodge_kit.ids import Id
+from lodge_kit.listing import Ask, Listing, contains
+from lodge_kit.problems import NotFound
+from lodge_kit.world import Now
+
+router = APIRouter(tags=["catalogue"], route_class=IdempotentRoute)
+
+Reader = Annotated[Caller, requires(rights.CATALOGUE_READ)]
+Writer = Annotated[Caller, requires(rights.CATALOGUE_WRITE)]
+
+
+class SystemChange(BaseModel):
+    """What may be changed of a system."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(default="", min_length=1, max_length=200)
+    description: str = Field(default="", max_length=2_000)
+    owner: Id | None = None
+
+
+class SystemIn(SystemChange):
+    """A system to add."""
+
+    key: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["student-records"])
+    name: str = Field(min_length=1, max_length=200, examples=["Student Records"])
+
+
+class SystemOut(BaseModel):
+    """A supplier's system, or Lodge itself."""
+
+    id: str
+    etag: str
+    key: str
+    name: str
+    description: str
+    owner: Reference | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class PermissionIn(BaseModel):
+    """A permission to add: an action on a type of resource."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200, examples=["student_record.amend"])
+    action: str = Field(min_length=1, max_length=200, examples=["amend"])
+    resource_type: str = Field(min_length=1, max_length=200, examples=["student_record"])
+    description: str = Field(default="", max_length=2_000)
+    module: str = Field(default="", max_length=200, examples=["Registry"])
+    supplier_code: str | None = Field(default=None, max_length=200, examples=["SRS-AMD-01"])
+
+
+class PermissionOut(BaseModel):
+    """An action on a type of resource in one system."""
+
+    id: str
+    system: Reference
+    name: str
+    action: str
+    resource_type: str
+    description: str
+    module: str
+    supplier_code: str | None
+    created_at: datetime
+
+
+class RoleChange(BaseModel):
+    """What may be changed of a role; lists replace what was there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(default="", min_length=1, max_length=200)
+    description: str = Field(default="", max_length=2_000)
+    owner: Id | None = None
+    state: Literal["draft", "active"] = "active"
+    permissions: list[Id] = Field(default=[], max_length=1_000)
+    inherits: list[Id] = Field(default=[], max_length=100, description="Roles whose permissions it has too.")
+
+
+class RoleIn(RoleChange):
+    """A role to add."""
+
+    system: Id
+    name: str = Field(min_length=1, max_length=200, examples=["Registry clerk"])
+
+
+class RoleOut(BaseModel):
+    """A named set of permissions of one system."""
+
+    id: str
+    etag: str
+    system: Reference
+    name: str
+    description: str
+    owner: Reference | None
+    state: Literal["draft", "active", "retired"]
+    permissions: list[str] = Field(description="What it contains itself; what it inherits is not repeated here.")
+    inherits: list[str]
+    created_at: datetime
+    updated_at: datetime
+
+
+SYSTEMS = Listing(
+    SystemOut,
+    key=col(System.id),
+    orders={"name": col(System.name), "created_at": col(System.created_at)},
+    default="name",
+)
+PERMISSIONS = Listing(PermissionOut, key=col(Permission.id), orders={"name": col(Permission.name)}, default="name")
+ROLES = Listing(
+    RoleOut, key=col(Role.id), orders={"name": col(Role.name), "created_at": col(Role.created_at)}, default="name"
+)
+
+
+def _owner(one: str | None, name: str | None) -> Reference | None:
+    return Reference(id=one, name=name or "") if one else None
+
+
+def _systems() -> Select[System, str | None]:
+    return select(System, col(Person.name)).outerjoin(Person, col(Person.id) == col(System.owner))
+
+
+def _system(row: Row[System, str | None]) -> SystemOut:
+    system, owner = row[0], row[1]
+    return SystemOut.model_validate(
+        system.model_dump() | {"etag": etags.etag(system), "owner": _owner(system.owner, owner)}
+    )
+
+
+def _permission(row: Row[Permission, str]) -> PermissionOut:
+    return PermissionOut.model_validate(row[0].model_dump() | {"system": {"id": row[0].system_id, "name": row[1]}})
+
+
+def _roles() -> Select[Role, str, str | None, list[str], list[str]]:
+    contained = select(func.array_agg(col(RolePermission.permission_id))).where(
+        col(RolePermission.role_id) == col(Role.id)
+    )
+    inherited = select(func.array_agg(col(RoleInheritance.inherits))).where(
+        col(RoleInheritance.role_id) == col(Role.id)
+    )
+    return (
+        select(Role, col(System.name), col(Person.name), contained.scalar_subquery(), inherited.scalar_subquery())
+        .join(System, col(System.id) == col(Role.system_id))
+        .outerjoin(Person, col(Person.id) == col(Role.owner))
+    )
+
+
+def _role(row: Row[Role, str, str | None, list[str], list[str]]) -> RoleOut:
+    role = row[0]
+    return RoleOut.model_validate(
+        role.model_dump()
+        | {
+            "etag": etags.etag(role),
+            "system": {"id": role.system_id, "name": row[1]},
+            "owner": _owner(role.owner, row[2]),
+            "permissions": sorted(row[3] or []),
+            "inherits": sorted(row[4] or []),
+        }
+    )
+
+
+async def _one_system(session: AsyncSession, system_id: str) -> Row[System, str | None]:
+    await session.flush()
+    row = (await session.execute(_systems().where(col(System.id) == system_id))).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no system {system_id}.")
+    return row
+
+
+async def _one_role(session: AsyncSession, role_id: str) -> Row[Role, str, str | None, list[str], list[str]]:
+    await session.flush()
+    row = (await session.execute(_roles().where(col(Role.id) == role_id))).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no role {role_id}.")
+    return row
+
+
+@router.post("/systems", status_code=201, response_model=SystemOut)
+async def create_system(request: Request, wanted: SystemIn, session: Session, by: Writer, now: Now) -> Response:
+    """Add a system."""
+    system = await catalogue.add_system(session, wanted.model_dump(), by=by, now=now)
+    row = await _one_system(session, system.id)
+    return etags.answer(request, _system(row), status=201, location=f"/access/v1/systems/{system.id}")
+
+
+@router.get("/systems", responses=SYSTEMS.responses)
+async def list_systems(
+    request: Request, by: Reader, ask: Annotated[Ask, SYSTEMS.ask],
+    q: Annotated[str | None, Query(max_length=200)] = None,
+    owner: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
+    key: str | None = None,
+) -> Response:  # fmt: skip
+    """List the systems."""
+    found = _systems()
+    if q:
+        found = found.where(contains(q, col(System.name), col(System.key)))
+    if owner:
+        found = found.where(col(System.owner) == by.named(owner))
+    if key:
+        found = found.where(col(System.key) == key)
+    return await SYSTEMS.answer(request, ask, found, _system, filename="systems")
+
+
+@router.get("/systems/{system_id}", response_model=SystemOut)
+async def get_system(request: Request, system_id: str, session: Session, _by: Reader) -> Response:
+    """Read a system."""
+    return etags.answer(request, _system(await _one_system(session, system_id)))
+
+
+@router.patch("/systems/{system_id}", response_model=SystemOut)
+async def change_system(
+    request: Request, system_id: str, wanted: SystemChange, session: Session, if_match: IfMatch, by: Writer, now: Now
+) -> Response:
+    """Rename or describe a system, or give it another owner."""
+    system = await catalogue.get_system(session, system_id)
+    etags.demand(system, if_match)
+    await catalogue.change_system(session, system, wanted.model_dump(exclude_unset=True), by=by, now=now)
+    return etags.answer(request, _system(await _one_system(session, system_id)))
+
+
+@router.post("/systems/{system_id}/permissions", status_code=201)
+async def create_permission(
+    system_id: str, wanted: PermissionIn, session: Session, by: Writer, now: Now
+) -> PermissionOut:
+    """Add a permission to a system."""
+    system = await catalogue.get_system(session, system_id)
+    permission = await catalogue.add_permission(session, system, wanted.model_dump(), by=by, now=now)
+    return PermissionOut.model_validate(permission.model_dump() | {"system": {"id": system.id, "name": system.name}})
+
+
+@router.get("/systems/{system_id}/permissions", responses=PERMISSIONS.responses)
+async def list_permissions(
+    request: Request, system_id: str, session: Session, _by: Reader, ask: Annotated[Ask, PERMISSIONS.ask],
+    q: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:  # fmt: skip
+    """List a system's permissions."""
+    await catalogue.get_system(session, system_id)
+    found = select(Permission, col(System.name)).join(System, col(System.id) == col(Permission.system_id))
+    found = found.where(col(Permission.system_id) == system_id)
+    if q:
+        found = found.where(contains(q, col(Permission.name), col(Permission.description)))
+    return await PERMISSIONS.answer(request, ask, found, _permission, filename="permissions")
+
+
+@router.post("/roles", status_code=201, response_model=RoleOut)
+async def create_role(request: Request, wanted: RoleIn, session: Session, by: Writer, now: Now) -> Response:
+    """Add a role to a system."""
+    system = await catalogue.get_system(session, wanted.system)
+    role = await catalogue.add_role(
+        session, system, wanted.model_dump(exclude={"system", "permissions", "inherits"}),
+        permissions=wanted.permissions, inherits=wanted.inherits, by=by, now=now,
+    )  # fmt: skip
+    row = await _one_role(session, role.id)
+    return etags.answer(request, _role(row), status=201, location=f"/access/v1/roles/{role.id}")
+
+
+@router.get("/roles", responses=ROLES.responses)
+async def list_roles(
+    request: Request, by: Reader, ask: Annotated[Ask, ROLES.ask],
+    q: Annotated[str | None, Query(max_length=200)] = None,
+    system: Id | None = None,
+    owner: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
+    state: Literal["draft", "active", "retired"] | None = None,
+) -> Response:  # fmt: skip
+    """List the roles."""
+    found = _roles()
+    if q:
+        found = found.where(contains(q, col(Role.name), col(Role.description)))
+    if system:
+        found = found.where(col(Role.system_id) == system)
+    if owner:
+        found = found.where(col(Role.owner) == by.named(owner))
+    if state:
+        found = found.where(col(Role.state) == state)
+    return await ROLES.answer(request, ask, found, _role, filename="roles")
+
+
+@router.get("/roles/{role_id}", response_model=RoleOut)
+async def get_role(request: Request, role_id: str, session: Session, _by: Reader) -> Response:
+    """Read a role."""
+    return etags.answer(request, _role(await _one_role(session, role_id)))
+
+
+@router.patch("/roles/{role_id}", response_model=RoleOut)
+async def change_role(
+    request: Request, role_id: str, wanted: RoleChange, session: Session, if_match: IfMatch, by: Writer, now: Now
+) -> Response:
+    """Change what a role is called, contains, or inherits."""
+    role = await catalogue.get_role(session, role_id)
+    etags.demand(role, if_match)
+    facts = wanted.model_dump(exclude_unset=True)
+    permissions, inherits = facts.pop("permissions", None), facts.pop("inherits", None)
+    await catalogue.change_role(session, role, facts, permissions=permissions, inherits=inherits, by=by, now=now)
+    return etags.answer(request, _role(await _one_role(session, role_id)))
+
+
+@router.post("/roles/{role_id}/retire", response_model=RoleOut)
+async def retire_role(request: Request, role_id: str, session: Session, by: Writer, now: Now) -> Response:
+    """Take a role out of use."""
+    await catalogue.retire_role(session, await catalogue.get_role(session, role_id), by=by, now=now)
+    return etags.answer(request, _role(await _one_role(session, role_id)))

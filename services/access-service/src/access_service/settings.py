@@ -1,0 +1,15 @@
+"""What access-service is told."""
+
+from pydantic_settings import SettingsConfigDict
+
+from lodge_kit.settings import ServiceSettings, shared
+
+
+class Settings(ServiceSettings):
+    """Every knob of access-service: `LODGE_ACCESS_*`, and those that all parts share."""
+
+    model_config = SettingsConfigDict(env_prefix="LODGE_ACCESS_")
+
+    port: int = 8001
+    enquiry_url: str = shared("enquiry_url", "http://127.0.0.1:8002", description="enquiry-service itself.")
+    release_url: str = shared("release_url", "http://127.0.0.1:8003", description="release-service itself.")

@@ -1,0 +1,141 @@
+"""People over HTTP."""
+
+import csv
+import io
+
+import pytest
+
+from access_service import rights
+from lodge_kit.testing.client import Client
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_person_is_created_read_and_changed(admin: Client) -> None:
+    made = await admin.post("/access/v1/people", json={"user_name": "asmith", "name": "Alice Smith"})
+    assert made.status_code == 201
+    assert made.headers["location"] == f"/access/v1/people/{made.json()['id']}"
+    path = made.headers["location"]
+    read = await admin.get(path)
+    assert read.json() == made.json()
+    assert read.headers["etag"] == made.json()["etag"] == '"1"'
+    changed = await admin.patch(path, json={"email": "alice@campus.example"}, headers={"If-Match": '"1"'})
+    assert changed.json()["email"] == "alice@campus.example"
+    assert changed.headers["etag"] == '"2"'
+
+
+async def test_a_change_must_name_the_version_it_saw(admin: Client) -> None:
+    made = await admin.made("/access/v1/people", user_name="asmith", name="Alice Smith")
+    path = f"/access/v1/people/{made['id']}"
+    missing = await admin.patch(path, json={"name": "A"})
+    assert (missing.status_code, missing.json()["code"]) == (428, "if-match-required")
+    stale = await admin.patch(path, json={"name": "A"}, headers={"If-Match": '"7"'})
+    assert (stale.status_code, stale.json()["code"]) == (412, "etag-stale")
+    assert (await admin.get(path)).json()["name"] == "Alice Smith"
+
+
+async def test_what_was_not_changed_is_not_sent_again(admin: Client) -> None:
+    made = await admin.made("/access/v1/people", user_name="asmith", name="Alice Smith")
+    again = await admin.get(f"/access/v1/people/{made['id']}", headers={"If-None-Match": made["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_a_user_name_is_taken_whatever_its_case(admin: Client) -> None:
+    await admin.made("/access/v1/people", user_name="asmith", name="Alice Smith")
+    second = await admin.post("/access/v1/people", json={"user_name": "ASmith", "name": "Another"})
+    assert (second.status_code, second.json()["code"]) == (409, "name-taken")
+
+
+async def test_the_same_idempotency_key_makes_one_person(admin: Client) -> None:
+    body = {"user_name": "asmith", "name": "Alice Smith"}
+    first = await admin.post("/access/v1/people", json=body, headers={"Idempotency-Key": "k1"})
+    second = await admin.post("/access/v1/people", json=body, headers={"Idempotency-Key": "k1"})
+    assert second.json() == first.json()
+    assert (second.status_code, second.headers["idempotency-replayed"]) == (201, "?1")
+    other = await admin.post("/access/v1/people", json=body | {"name": "B"}, headers={"Idempotency-Key": "k1"})
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+    assert len((await admin.get("/access/v1/people")).json()["items"]) == 1
+
+
+async def test_a_key_is_null_in_a_replay_which_says_so(admin: Client) -> None:
+    person = await admin.made("/access/v1/people", user_name="asmith", name="Alice Smith")
+    body = {"owner": person["id"], "label": "portal"}
+    first = await admin.post("/access/v1/keys", json=body, headers={"Idempotency-Key": "k1"})
+    second = await admin.post("/access/v1/keys", json=body, headers={"Idempotency-Key": "k1"})
+    assert first.json()["key"].startswith("lodge_")
+    assert second.json() == first.json() | {"key": None}
+    assert second.headers["idempotency-replayed"] == '?1;omitted="key"'
+
+
+async def test_lists_are_paged_without_gaps_while_people_are_added(admin: Client) -> None:
+    for number in range(7):
+        await admin.made("/access/v1/people", user_name=f"p{number}", name=f"Person {number}")
+    first = (await admin.get("/access/v1/people?limit=3&count=true")).json()
+    assert (first["count"], first["count_exact"]) == (7, True)
+    await admin.made("/access/v1/people", user_name="early", name="Aaron Early")
+    seen, cursor = [one["name"] for one in first["items"]], first["next_cursor"]
+    while cursor:
+        page = (await admin.get(f"/access/v1/people?limit=3&cursor={cursor}")).json()
+        seen += [one["name"] for one in page["items"]]
+        cursor = page["next_cursor"]
+    assert seen == [f"Person {number}" for number in range(7)]
+
+
+async def test_a_cursor_serves_only_the_question_it_was_made_for(admin: Client) -> None:
+    for number in range(3):
+        await admin.made("/access/v1/people", user_name=f"p{number}", name=f"Person {number}")
+    cursor = (await admin.get("/access/v1/people?limit=1")).json()["next_cursor"]
+    for asked in (f"limit=1&sort=-name&cursor={cursor}", "cursor=nonsense"):
+        answer = await admin.get(f"/access/v1/people?{asked}")
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "query/cursor")
+
+
+async def test_a_list_is_whole_as_csv_and_guarded_against_formulas(admin: Client) -> None:
+    for number in range(60):
+        await admin.made("/access/v1/people", user_name=f"p{number:02}", name=f"Person {number:02}")
+    await admin.made("/access/v1/people", user_name="evil", name="=HYPERLINK(1)")
+    answer = await admin.get("/access/v1/people", headers={"Accept": "text/csv"})
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert len(rows) == 61
+    assert rows[0]["name"] == "'=HYPERLINK(1)"
+
+
+async def test_people_are_found_by_words_of_their_names(admin: Client) -> None:
+    await admin.made("/access/v1/people", user_name="asmith", name="Alice Smith")
+    await admin.made("/access/v1/people", user_name="bsmith", name="Bob Smith")
+    for words, found in (("smith ali", ["Alice Smith"]), ("smith", ["Alice Smith", "Bob Smith"]), ("100%", [])):
+        items = (await admin.get("/access/v1/people", params={"q": words})).json()["items"]
+        assert [one["name"] for one in items] == found
+
+
+async def test_a_reader_sees_only_the_people_of_his_org_units(admin: Client, client: Client) -> None:
+    science = await admin.made("/access/v1/org-units", name="Science")
+    arts = await admin.made("/access/v1/org-units", name="Arts")
+    alice = await admin.made("/access/v1/people", user_name="alice", name="Alice", org_unit=science["id"])
+    bob = await admin.made("/access/v1/people", user_name="bob", name="Bob", org_unit=arts["id"])
+    dean = client.acting("per_01J0000000000000000000DEAN", {rights.PEOPLE_READ.name: [science["id"]]})
+    assert [one["id"] for one in (await dean.get("/access/v1/people")).json()["items"]] == [alice["id"]]
+    assert (await dean.get(f"/access/v1/people/{bob['id']}")).status_code == 404
+
+
+async def test_what_is_wrong_is_pointed_at(admin: Client) -> None:
+    wrong = await admin.post("/access/v1/people", json={"user_name": "", "nme": "x"})
+    assert wrong.status_code == 422
+    assert wrong.headers["content-type"] == "application/problem+json"
+    assert {one["pointer"] for one in wrong.json()["errors"]} == {"/user_name", "/name", "/nme"}
+    malformed = await admin.post("/access/v1/people", content=b"{", headers={"Content-Type": "application/json"})
+    assert (malformed.status_code, malformed.json()["code"]) == (400, "malformed-json")
+    unknown = await admin.get("/access/v1/people?statsu=active")
+    assert (unknown.status_code, unknown.json()["code"]) == (400, "unknown-parameter")
+    nowhere = await admin.get("/access/v1/nothing")
+    assert (nowhere.status_code, nowhere.json()["code"]) == (404, "not-found")
+
+
+async def test_who_has_left_is_stood_in_for_by_the_deputy(admin: Client) -> None:
+    deputy = await admin.made("/access/v1/people", user_name="d", name="Deputy", email="d@campus.example")
+    owner = await admin.made("/access/v1/people", user_name="o", name="Owner", deputy=deputy["id"])
+    path = f"/access/v1/recipients/{owner['id']}"
+    assert [one["name"] for one in (await admin.get(path)).json()["items"]] == ["Owner"]
+    await admin.post(f"/access/v1/people/{owner['id']}/deactivate")
+    assert [one["name"] for one in (await admin.get(path)).json()["items"]] == ["Deputy"]

@@ -1,0 +1,31 @@
+"""enquiry-service, put together: the only wiring."""
+
+from fastapi import FastAPI
+
+from enquiry_service import events, jobs, rights
+from enquiry_service.routes import data_sources, enquiries, reports, runs
+from enquiry_service.settings import Settings
+from lodge_kit import world
+from lodge_kit.application import Service, assemble
+from lodge_kit.clock import Clock, system_clock
+from lodge_kit.identity import Keys
+from lodge_kit.world import World
+
+SERVICE = Service(
+    name="enquiry",
+    title="Lodge: enquiry-service",
+    description="What people ask of the data, the reports that answer them, and who saw the result.",
+    permissions=rights.ALL,
+    facts=events.ALL,
+    routers=(enquiries.router, data_sources.router, reports.router, runs.router),
+)
+
+
+def create_world(settings: Settings, *, clock: Clock = system_clock) -> World:
+    """Build what verbs get their world from."""
+    return world.make(settings, name="enquiry", clock=clock, tasks=jobs.tasks)
+
+
+def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> FastAPI:
+    """Make the app. Tests hand in their own clock, and the keys of their own issuer."""
+    return assemble(SERVICE, create_world(settings, clock=clock), keys=keys)

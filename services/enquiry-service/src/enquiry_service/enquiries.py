@@ -1,0 +1,182 @@
+"""Enquiries: filed, assigned, talked about, answered, closed, opened again; each step on record for good."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from enquiry_service import events, rights
+from enquiry_service.tables import Enquiry, EnquiryEvent, Message, Run
+from lodge_kit import audit, directory, ids, notices
+from lodge_kit.events import Fact, publish
+from lodge_kit.identity import Caller
+from lodge_kit.problems import Conflict, Invalid, NotFound
+from lodge_kit.tables import Event
+from lodge_kit.world import World
+
+Visibility = Literal["public", "internal"]
+
+_OPEN = ("new", "open", "waiting")
+
+
+def may_see(by: Caller, enquiry: Enquiry) -> bool:
+    """Say whether the caller may read an enquiry: the requester, and who reads those of its org unit."""
+    return enquiry.requester == by.id or by.may(rights.READ, enquiry.org_unit or "")
+
+
+def may_see_internal(by: Caller, enquiry: Enquiry) -> bool:
+    """Say whether the caller may read what the team says among itself. The requester as such may not."""
+    return by.may(rights.READ, enquiry.org_unit or "")
+
+
+async def get(session: AsyncSession, enquiry_id: str, *, by: Caller) -> Enquiry:
+    """Read an enquiry. Raises `NotFound`, for one that the caller may not see too."""
+    enquiry = await session.get(Enquiry, enquiry_id)
+    if enquiry is None or not may_see(by, enquiry):
+        raise NotFound(f"There is no enquiry {enquiry_id} that you may see.")
+    return enquiry
+
+
+async def file(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller, world: World, now: datetime) -> Enquiry:
+    """File an enquiry for oneself; for another person only by those who answer enquiries."""
+    requester = facts.get("requester") or by.id
+    if requester != by.id:
+        by.demand(rights.ANSWER, facts.get("org_unit") or "")
+        await directory.demand_known(session, world.directory, [("/requester", requester)], now=now)
+    today = now.astimezone(world.settings.time_zone).date()
+    received = facts.get("received_on") or today
+    if received > today:
+        raise Invalid.at("/received_on", "An enquiry cannot have been received in the future.", "future")
+    await directory.remember_caller(session, by, now=now)
+    enquiry = Enquiry(
+        id=ids.new("enq"),
+        created_at=now,
+        updated_at=now,
+        **(dict(facts) | {"requester": requester, "received_on": received}),
+    )
+    session.add(enquiry)
+    await session.flush()
+    fact = events.EnquiryReceived(kind=enquiry.kind, requester=requester)
+    await _happened(session, enquiry, "received", fact, by=by, now=now, received_on=received.isoformat())
+    return enquiry
+
+
+async def change(
+    session: AsyncSession, enquiry: Enquiry, facts: Mapping[str, Any], *, by: Caller, now: datetime
+) -> None:
+    """Change what `facts` names: title, description, purpose, priority, org unit."""
+    by.demand(rights.ANSWER, enquiry.org_unit or "")
+    if "org_unit" in facts:
+        by.demand(rights.ANSWER, facts["org_unit"] or "")
+    for name, value in facts.items():
+        setattr(enquiry, name, value)
+    await _happened(session, enquiry, "changed", None, by=by, now=now, changed=sorted(facts))
+
+
+async def assign(
+    session: AsyncSession, enquiry: Enquiry, assignee: str | None, *, by: Caller, world: World, now: datetime
+) -> None:
+    """Give an enquiry to somebody, who is told; null takes it from everybody."""
+    by.demand(rights.ANSWER, enquiry.org_unit or "")
+    _demand_open(enquiry)
+    await directory.demand_known(session, world.directory, [("/assignee", assignee)], now=now)
+    enquiry.assignee = assignee
+    enquiry.status = "open" if enquiry.status == "new" and assignee else enquiry.status
+    fact = events.EnquiryAssigned(assignee=assignee)
+    event = await _happened(session, enquiry, "assigned", fact, by=by, now=now, assignee=assignee)
+    if event and assignee and assignee != by.id:
+        await _tell(session, assignee, event, "An enquiry was assigned to you.", enquiry, now=now)
+
+
+async def say(
+    session: AsyncSession, enquiry: Enquiry, body: str, visibility: Visibility, *, by: Caller, now: datetime
+) -> Message:
+    """Add a message. Internal ones are for the team alone, and never become public."""
+    if visibility == "internal" and not may_see_internal(by, enquiry):
+        by.demand(rights.READ, enquiry.org_unit or "")
+    await directory.remember_caller(session, by, now=now)
+    message = Message(
+        id=ids.new("msg"), enquiry_id=enquiry.id, visibility=visibility, author=by.id, body=body, created_at=now
+    )
+    session.add(message)
+    await _happened(session, enquiry, f"message-{visibility}", None, by=by, now=now, message=message.id)
+    return message
+
+
+async def answer(
+    session: AsyncSession, enquiry: Enquiry, body: str, runs: Sequence[str], *, by: Caller, now: datetime
+) -> None:
+    """Answer an enquiry: a public message, and the runs whose files the requester may now fetch."""
+    by.demand(rights.ANSWER, enquiry.org_unit or "")
+    _demand_open(enquiry)
+    await _demand_runs(session, enquiry, runs)
+    await say(session, enquiry, body, "public", by=by, now=now)
+    enquiry.status, enquiry.answered_at = "answered", now
+    fact = events.EnquiryAnswered(kind=enquiry.kind, requester=enquiry.requester, runs=list(runs))
+    event = await _happened(session, enquiry, "answered", fact, by=by, now=now, runs=list(runs))
+    if event:
+        await _tell(session, enquiry.requester, event, "Your enquiry was answered.", enquiry, now=now)
+
+
+async def close(
+    session: AsyncSession, enquiry: Enquiry, *, outcome: str, reason: str, by: Caller, now: datetime
+) -> None:
+    """Close an enquiry: the requester her own, those who answer any."""
+    if enquiry.requester != by.id:
+        by.demand(rights.ANSWER, enquiry.org_unit or "")
+    if enquiry.status == "closed":
+        raise Conflict("This enquiry is closed already.")
+    enquiry.status, enquiry.outcome, enquiry.reason = "closed", outcome, reason
+    fact = events.EnquiryClosed(outcome=outcome)
+    await _happened(session, enquiry, "closed", fact, by=by, now=now, outcome=outcome, reason=reason)
+
+
+async def reopen(session: AsyncSession, enquiry: Enquiry, *, reason: str, by: Caller, now: datetime) -> None:
+    """Open an answered or closed enquiry again: the requester her own, those who answer any."""
+    if enquiry.requester != by.id:
+        by.demand(rights.ANSWER, enquiry.org_unit or "")
+    if enquiry.status in _OPEN:
+        raise Conflict("This enquiry is open.")
+    enquiry.status, enquiry.outcome, enquiry.reason, enquiry.answered_at = "open", None, None, None
+    event = await _happened(session, enquiry, "reopened", events.EnquiryReopened(), by=by, now=now, reason=reason)
+    if event and enquiry.assignee and enquiry.assignee != by.id:
+        await _tell(session, enquiry.assignee, event, "An enquiry of yours was opened again.", enquiry, now=now)
+
+
+def _demand_open(enquiry: Enquiry) -> None:
+    if enquiry.status not in _OPEN:
+        raise Conflict(f"This enquiry is {enquiry.status}. Reopen it first.")
+
+
+async def _demand_runs(session: AsyncSession, enquiry: Enquiry, runs: Sequence[str]) -> None:
+    found = select(col(Run.id)).where(
+        col(Run.id).in_(runs), col(Run.enquiry_id) == enquiry.id, col(Run.status).in_(("done", "truncated"))
+    )
+    known = set((await session.execute(found)).scalars())
+    missing = [run for run in runs if run not in known]
+    if missing:
+        raise Invalid.at("/runs", f"{', '.join(missing)} is no finished run for this enquiry.", "unknown-run")
+
+
+async def _happened(
+    session: AsyncSession, enquiry: Enquiry, what: str, fact: Fact | None, *, by: Caller, now: datetime, **facts: Any
+) -> Event | None:
+    """Put a step on record: in the enquiry's own log, in the audit, and where the world is told, as an event."""
+    enquiry.updated_at = now
+    session.add(
+        EnquiryEvent(id=ids.new("eev"), enquiry_id=enquiry.id, type=what, actor=by.id, occurred_at=now, facts=facts)
+    )
+    audit.record(session, f"enquiry.{what}", kind="enquiry", of=enquiry.id, by=by, now=now, **facts)
+    await session.flush()
+    if fact is None:
+        return None
+    return await publish(session, fact, of=enquiry.id, version=enquiry.version, actor=by, now=now)
+
+
+async def _tell(
+    session: AsyncSession, person: str, event: Event, title: str, enquiry: Enquiry, *, now: datetime
+) -> None:
+    await notices.tell(session, person, event, title=title, path=f"/enquiries/{enquiry.id}", now=now)

@@ -1,0 +1,72 @@
+"""The facts that enquiry-service publishes."""
+
+from typing import ClassVar
+
+from lodge_kit.events import Fact
+
+
+class EnquiryReceived(Fact):
+    """An enquiry was filed."""
+
+    type: ClassVar[str] = "enquiry.received"
+    subject: ClassVar[str] = "enquiry"
+    kind: str
+    requester: str
+
+
+class EnquiryAssigned(Fact):
+    """An enquiry was given to somebody, or taken from everybody."""
+
+    type: ClassVar[str] = "enquiry.assigned"
+    subject: ClassVar[str] = "enquiry"
+    assignee: str | None
+
+
+class EnquiryAnswered(Fact):
+    """An enquiry was answered; what was said is read at the service."""
+
+    type: ClassVar[str] = "enquiry.answered"
+    subject: ClassVar[str] = "enquiry"
+    kind: str
+    requester: str
+    runs: list[str]
+
+
+class EnquiryClosed(Fact):
+    """An enquiry was closed."""
+
+    type: ClassVar[str] = "enquiry.closed"
+    subject: ClassVar[str] = "enquiry"
+    outcome: str
+
+
+class EnquiryReopened(Fact):
+    """An enquiry was opened again."""
+
+    type: ClassVar[str] = "enquiry.reopened"
+    subject: ClassVar[str] = "enquiry"
+
+
+class ReportApproved(Fact):
+    """A version of a report was approved, and is the one that runs."""
+
+    type: ClassVar[str] = "report.approved"
+    subject: ClassVar[str] = "report"
+    version: int
+
+
+class RunFinished(Fact):
+    """A run of a report came to its end, whichever it was."""
+
+    type: ClassVar[str] = "run.finished"
+    subject: ClassVar[str] = "run"
+    report: str
+    status: str
+    rows: int
+    sha256: str | None
+    enquiry: str | None
+
+
+ALL = (
+    EnquiryReceived, EnquiryAssigned, EnquiryAnswered, EnquiryClosed, EnquiryReopened, ReportApproved, RunFinished,
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The schema of enquiry-service, revision by revision."""

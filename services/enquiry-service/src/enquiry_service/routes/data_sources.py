@@ -1,0 +1,167 @@
+"""/enquiry/v1/sources."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row, Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from enquiry_service import data_sources, rights, settings
+from enquiry_service.sources import NAME, Finding
+from enquiry_service.tables import DataSource
+from lodge_kit import etags
+from lodge_kit.database import Session
+from lodge_kit.directory import Reference
+from lodge_kit.etags import IfMatch
+from lodge_kit.idempotency import IdempotentRoute
+from lodge_kit.identity import Caller, requires
+from lodge_kit.listing import Ask, Listing, contains
+from lodge_kit.problems import NotFound
+from lodge_kit.tables import KnownName
+from lodge_kit.world import Here, Now
+
+router = APIRouter(tags=["sources"], route_class=IdempotentRoute)
+
+Reader = Annotated[Caller, requires(rights.REPORTS_READ)]
+Keeper = Annotated[Caller, requires(rights.SOURCES)]
+
+_HOST = r"^[A-Za-z0-9.:\[\]-]+$"
+
+
+class SourceChange(BaseModel):
+    """What may be changed of a data source. It must be checked again afterwards."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(default="", min_length=1, max_length=200)
+    description: str = Field(default="", max_length=2_000)
+    host: str = Field(default="", min_length=1, max_length=253, pattern=_HOST)
+    port: int = Field(default=5432, ge=1, le=65_535)
+    database: str = Field(default="", pattern=NAME)
+    username: str = Field(default="", pattern=NAME)
+    secret_name: str = Field(default="", pattern=r"^[a-z0-9-]{1,63}$", description="The file with the password.")
+    ssl_mode: Literal["prefer", "require", "verify-full"] = "prefer"
+    allowed_schemas: list[str] = Field(default=["public"], min_length=1, max_length=50)
+    allowed_functions: list[str] = Field(default=[], max_length=200)
+    row_limit: int = Field(default=1_000_000, ge=1, le=100_000_000)
+    seconds_limit: int = Field(default=300, ge=1, le=86_400)
+
+
+class SourceIn(SourceChange):
+    """A data source to register: a role that can only read."""
+
+    name: str = Field(min_length=1, max_length=200, examples=["Student records (reporting replica)"])
+    adapter: Literal["postgresql"] = "postgresql"
+    host: str = Field(min_length=1, max_length=253, pattern=_HOST)
+    database: str = Field(pattern=NAME)
+    username: str = Field(pattern=NAME)
+    secret_name: str = Field(pattern=r"^[a-z0-9-]{1,63}$", description="The name of the file with the password.")
+
+
+class SourceOut(BaseModel):
+    """A database that reports read."""
+
+    id: str
+    etag: str
+    name: str
+    description: str
+    adapter: str
+    host: str
+    port: int
+    database: str
+    username: str
+    secret_name: str
+    ssl_mode: str
+    allowed_schemas: list[str]
+    allowed_functions: list[str]
+    row_limit: int
+    seconds_limit: int
+    owner: Reference
+    checked_at: datetime | None
+    check_findings: list[Finding]
+    created_at: datetime
+    updated_at: datetime
+
+
+SOURCES = Listing(
+    SourceOut,
+    key=col(DataSource.id),
+    orders={"name": col(DataSource.name), "created_at": col(DataSource.created_at)},
+    default="name",
+)
+
+
+def _sources() -> Select[DataSource, str | None]:
+    return select(DataSource, col(KnownName.name)).outerjoin(KnownName, col(KnownName.id) == col(DataSource.owner))
+
+
+def shown(row: Row[DataSource, str | None]) -> SourceOut:
+    """Show a data source; its secret is in no answer, since it is in no row."""
+    source = row[0]
+    references = {"etag": etags.etag(source), "owner": {"id": source.owner, "name": row[1] or ""}}
+    return SourceOut.model_validate(source.model_dump() | references)
+
+
+async def _now_is(request: Request, session: AsyncSession, source_id: str, status: int = 200) -> Response:
+    await session.flush()
+    row = (await session.execute(_sources().where(col(DataSource.id) == source_id))).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no data source {source_id}.")
+    location = f"/enquiry/v1/sources/{source_id}" if status == 201 else None  # noqa: PLR2004 - Created
+    return etags.answer(request, shown(row), status=status, location=location)
+
+
+@router.post("/sources", status_code=201, response_model=SourceOut)
+async def create_source(
+    request: Request, wanted: SourceIn, session: Session, by: Keeper, here: Here, now: Now
+) -> Response:
+    """Register a data source. POST to its /check before reports can be written on it."""
+    source = await data_sources.register(session, wanted.model_dump(), settings=settings.of(here), by=by, now=now)
+    return await _now_is(request, session, source.id, 201)
+
+
+@router.get("/sources", responses=SOURCES.responses)
+async def list_sources(
+    request: Request, by: Reader, ask: Annotated[Ask, SOURCES.ask],
+    q: Annotated[str | None, Query(max_length=200)] = None,
+    owner: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
+) -> Response:  # fmt: skip
+    """List the data sources."""
+    found = _sources()
+    if q:
+        found = found.where(contains(q, col(DataSource.name), col(DataSource.description)))
+    if owner:
+        found = found.where(col(DataSource.owner) == by.named(owner))
+    return await SOURCES.answer(request, ask, found, shown, filename="sources")
+
+
+@router.get("/sources/{source_id}", response_model=SourceOut)
+async def get_source(request: Request, source_id: str, session: Session, _by: Reader) -> Response:
+    """Read a data source."""
+    return await _now_is(request, session, source_id)
+
+
+@router.patch("/sources/{source_id}", response_model=SourceOut)
+async def change_source(
+    request: Request, source_id: str, wanted: SourceChange, session: Session, if_match: IfMatch, by: Keeper,
+    here: Here, now: Now,
+) -> Response:  # fmt: skip
+    """Change a data source. Nothing runs on it until it is checked again."""
+    source = await data_sources.get(session, source_id)
+    etags.demand(source, if_match)
+    facts = wanted.model_dump(exclude_unset=True)
+    await data_sources.change(session, source, facts, settings=settings.of(here), by=by, now=now)
+    return await _now_is(request, session, source_id)
+
+
+@router.post("/sources/{source_id}/check", response_model=SourceOut)
+async def check_source(
+    request: Request, source_id: str, session: Session, by: Keeper, here: Here, now: Now
+) -> Response:
+    """Prove that the source's role cannot write. What speaks against it is in `check_findings`."""
+    source = await data_sources.get(session, source_id)
+    await data_sources.check(session, source, settings=settings.of(here), by=by, now=now)
+    return await _now_is(request, session, source_id)

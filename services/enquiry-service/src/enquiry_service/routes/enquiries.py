@@ -1,0 +1,339 @@
+"""/enquiry/v1/enquiries."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row, Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from enquiry_service import enquiries, rights
+from enquiry_service.tables import Enquiry, EnquiryEvent, Message
+from lodge_kit import etags
+from lodge_kit.database import Session
+from lodge_kit.directory import Reference
+from lodge_kit.etags import IfMatch
+from lodge_kit.idempotency import IdempotentRoute
+from lodge_kit.identity import Authenticated, Caller, requires
+from lodge_kit.ids import Id
+from lodge_kit.listing import Ask, Listing, contains
+from lodge_kit.problems import NotFound
+from lodge_kit.tables import KnownName
+from lodge_kit.world import Here, Now
+
+router = APIRouter(tags=["enquiries"], route_class=IdempotentRoute)
+
+Filer = Annotated[Caller, requires(rights.FILE)]
+
+Kind = Literal["data", "report", "fault", "access", "foi", "sar", "return"]
+Status = Literal["new", "open", "waiting", "answered", "closed"]
+Priority = Literal["low", "normal", "high", "urgent"]
+
+
+class EnquiryChange(BaseModel):
+    """What may be changed of an enquiry."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = Field(default="", min_length=3, max_length=300)
+    description: str = Field(default="", max_length=20_000)
+    purpose: str = Field(default="", max_length=2_000, description="What the answer is needed for.")
+    org_unit: Id | None = Field(default=None, description="For whom it is asked.")
+    priority: Priority = "normal"
+
+
+class EnquiryIn(BaseModel):
+    """An enquiry to file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Kind = "data"
+    title: str = Field(min_length=3, max_length=300, examples=["Students enrolled this term, by faculty"])
+    description: str = Field(default="", max_length=20_000)
+    purpose: str = Field(default="", max_length=2_000, description="What the answer is needed for.")
+    org_unit: Id | None = Field(default=None, description="For whom it is asked.")
+    priority: Priority = "normal"
+    received_on: date | None = Field(default=None, description="When it was received; today where it is left out.")
+    requester: Id | None = Field(default=None, description="Who asks; you where it is left out.")
+
+
+class EnquiryOut(BaseModel):
+    """What somebody wants to know."""
+
+    id: str
+    etag: str
+    kind: Kind
+    title: str
+    description: str
+    purpose: str
+    requester: Reference
+    assignee: Reference | None
+    org_unit: str | None
+    priority: Priority
+    status: Status
+    received_on: date
+    answered_at: datetime | None
+    outcome: str | None
+    reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class MessageIn(BaseModel):
+    """Something to say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    body: str = Field(min_length=1, max_length=50_000)
+    visibility: Literal["public", "internal"] = Field(
+        description="Internal messages are for the team alone. Never changed afterwards."
+    )
+
+
+class MessageOut(BaseModel):
+    """What was said."""
+
+    id: str
+    visibility: Literal["public", "internal"]
+    author: Reference
+    body: str
+    created_at: datetime
+
+
+class Step(BaseModel):
+    """Something that happened to an enquiry."""
+
+    id: str
+    type: str
+    actor: Reference
+    occurred_at: datetime
+    facts: dict[str, Any]
+
+
+class Assignment(BaseModel):
+    """Who is to answer; null takes it from everybody."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    assignee: str | None = Field(description="A person's id, or `me`.")
+
+
+class Answer(BaseModel):
+    """The answer to an enquiry."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    body: str = Field(min_length=1, max_length=50_000)
+    runs: list[Id] = Field(default=[], max_length=20, description="Finished runs whose files the requester may fetch.")
+
+
+class Closing(BaseModel):
+    """How an enquiry ended."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Literal["answered", "refused", "withdrawn", "duplicate", "not-held"]
+    reason: str = Field(default="", max_length=2_000)
+
+
+class Reopening(BaseModel):
+    """Why an enquiry is opened again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(min_length=1, max_length=2_000)
+
+
+ENQUIRIES = Listing(
+    EnquiryOut,
+    key=col(Enquiry.id),
+    orders={
+        "created_at": col(Enquiry.created_at),
+        "updated_at": col(Enquiry.updated_at),
+        "received_on": col(Enquiry.received_on),
+    },
+    default="-created_at",
+)
+MESSAGES = Listing(
+    MessageOut, key=col(Message.id), orders={"created_at": col(Message.created_at)}, default="created_at"
+)
+STEPS = Listing(
+    Step, key=col(EnquiryEvent.id), orders={"occurred_at": col(EnquiryEvent.occurred_at)}, default="occurred_at"
+)
+
+_Requester, _Assignee = aliased(KnownName), aliased(KnownName)
+
+
+def _enquiries() -> Select[Enquiry, str | None, str | None]:
+    return (
+        select(Enquiry, col(_Requester.name), col(_Assignee.name))
+        .outerjoin(_Requester, col(_Requester.id) == col(Enquiry.requester))
+        .outerjoin(_Assignee, col(_Assignee.id) == col(Enquiry.assignee))
+    )
+
+
+def shown(row: Row[Enquiry, str | None, str | None]) -> EnquiryOut:
+    """Show an enquiry with the names of those concerned."""
+    enquiry, requester, assignee = row[0], row[1], row[2]
+    references = {
+        "etag": etags.etag(enquiry),
+        "requester": {"id": enquiry.requester, "name": requester or ""},
+        "assignee": {"id": enquiry.assignee, "name": assignee or ""} if enquiry.assignee else None,
+    }
+    return EnquiryOut.model_validate(enquiry.model_dump() | references)
+
+
+async def _now_is(request: Request, session: AsyncSession, enquiry_id: str, status: int = 200) -> Response:
+    await session.flush()
+    row = (await session.execute(_enquiries().where(col(Enquiry.id) == enquiry_id))).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no enquiry {enquiry_id} that you may see.")
+    location = f"/enquiry/v1/enquiries/{enquiry_id}" if status == 201 else None  # noqa: PLR2004 - Created
+    return etags.answer(request, shown(row), status=status, location=location)
+
+
+@router.post("/enquiries", status_code=201, response_model=EnquiryOut)
+async def create_enquiry(
+    request: Request, wanted: EnquiryIn, session: Session, by: Filer, here: Here, now: Now
+) -> Response:
+    """File an enquiry."""
+    enquiry = await enquiries.file(session, wanted.model_dump(), by=by, world=here, now=now)
+    return await _now_is(request, session, enquiry.id, 201)
+
+
+@router.get("/enquiries", responses=ENQUIRIES.responses)
+async def list_enquiries(
+    request: Request, by: Authenticated, ask: Annotated[Ask, ENQUIRIES.ask],
+    q: Annotated[str | None, Query(max_length=200, description="Words of the title or the description.")] = None,
+    status: Annotated[str | None, Query(pattern=r"^[a-z]+(,[a-z]+)*$", description="One or more, by comma.")] = None,
+    kind: Kind | None = None,
+    requester: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
+    assignee: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
+    org_unit: Id | None = None,
+    updated_after: datetime | None = None,
+) -> Response:  # fmt: skip
+    """List the enquiries that you may see: your own, and with `enquiry.read` those of your org units."""
+    found = _enquiries()
+    scope = by.scope(rights.READ)
+    if scope != "*":
+        found = found.where(or_(col(Enquiry.requester) == by.id, col(Enquiry.org_unit).in_(scope)))
+    if q:
+        found = found.where(contains(q, col(Enquiry.title), col(Enquiry.description)))
+    if status:
+        found = found.where(col(Enquiry.status).in_(status.split(",")))
+    for column, value in ((Enquiry.kind, kind), (Enquiry.org_unit, org_unit)):
+        if value:
+            found = found.where(col(column) == value)
+    for column, value in ((Enquiry.requester, requester), (Enquiry.assignee, assignee)):
+        if value:
+            found = found.where(col(column) == by.named(value))
+    if updated_after:
+        found = found.where(col(Enquiry.updated_at) > updated_after)
+    return await ENQUIRIES.answer(request, ask, found, shown, filename="enquiries")
+
+
+@router.get("/enquiries/{enquiry_id}", response_model=EnquiryOut)
+async def get_enquiry(request: Request, enquiry_id: str, session: Session, by: Authenticated) -> Response:
+    """Read an enquiry."""
+    await enquiries.get(session, enquiry_id, by=by)
+    return await _now_is(request, session, enquiry_id)
+
+
+@router.patch("/enquiries/{enquiry_id}", response_model=EnquiryOut)
+async def change_enquiry(
+    request: Request, enquiry_id: str, wanted: EnquiryChange, session: Session, if_match: IfMatch, by: Authenticated,
+    now: Now,
+) -> Response:  # fmt: skip
+    """Change an enquiry's title, description, purpose, org unit or priority."""
+    enquiry = await enquiries.get(session, enquiry_id, by=by)
+    etags.demand(enquiry, if_match)
+    await enquiries.change(session, enquiry, wanted.model_dump(exclude_unset=True), by=by, now=now)
+    return await _now_is(request, session, enquiry_id)
+
+
+@router.post("/enquiries/{enquiry_id}/assign", response_model=EnquiryOut)
+async def assign_enquiry(
+    request: Request, enquiry_id: str, wanted: Assignment, session: Session, by: Authenticated, here: Here, now: Now
+) -> Response:
+    """Give an enquiry to somebody."""
+    enquiry = await enquiries.get(session, enquiry_id, by=by)
+    assignee = by.named(wanted.assignee) if wanted.assignee else None
+    await enquiries.assign(session, enquiry, assignee, by=by, world=here, now=now)
+    return await _now_is(request, session, enquiry_id)
+
+
+@router.post("/enquiries/{enquiry_id}/answer", response_model=EnquiryOut)
+async def answer_enquiry(
+    request: Request, enquiry_id: str, wanted: Answer, session: Session, by: Authenticated, now: Now
+) -> Response:
+    """Answer an enquiry; the requester is told."""
+    enquiry = await enquiries.get(session, enquiry_id, by=by)
+    await enquiries.answer(session, enquiry, wanted.body, wanted.runs, by=by, now=now)
+    return await _now_is(request, session, enquiry_id)
+
+
+@router.post("/enquiries/{enquiry_id}/close", response_model=EnquiryOut)
+async def close_enquiry(
+    request: Request, enquiry_id: str, wanted: Closing, session: Session, by: Authenticated, now: Now
+) -> Response:
+    """Close an enquiry."""
+    enquiry = await enquiries.get(session, enquiry_id, by=by)
+    await enquiries.close(session, enquiry, **wanted.model_dump(), by=by, now=now)
+    return await _now_is(request, session, enquiry_id)
+
+
+@router.post("/enquiries/{enquiry_id}/reopen", response_model=EnquiryOut)
+async def reopen_enquiry(
+    request: Request, enquiry_id: str, wanted: Reopening, session: Session, by: Authenticated, now: Now
+) -> Response:
+    """Open an answered or closed enquiry again."""
+    enquiry = await enquiries.get(session, enquiry_id, by=by)
+    await enquiries.reopen(session, enquiry, reason=wanted.reason, by=by, now=now)
+    return await _now_is(request, session, enquiry_id)
+
+
+@router.post("/enquiries/{enquiry_id}/messages", status_code=201)
+async def create_message(
+    enquiry_id: str, wanted: MessageIn, session: Session, by: Authenticated, now: Now
+) -> MessageOut:
+    """Say something: to the requester, or among the team."""
+    enquiry = await enquiries.get(session, enquiry_id, by=by)
+    message = await enquiries.say(session, enquiry, wanted.body, wanted.visibility, by=by, now=now)
+    return MessageOut.model_validate(message.model_dump() | {"author": {"id": by.id, "name": by.name}})
+
+
+@router.get("/enquiries/{enquiry_id}/messages", responses=MESSAGES.responses)
+async def list_messages(
+    request: Request, enquiry_id: str, session: Session, by: Authenticated, ask: Annotated[Ask, MESSAGES.ask]
+) -> Response:
+    """List what was said; internal messages only to those who may read them."""
+    enquiry = await enquiries.get(session, enquiry_id, by=by)
+    found = select(Message, col(KnownName.name)).outerjoin(KnownName, col(KnownName.id) == col(Message.author))
+    found = found.where(col(Message.enquiry_id) == enquiry_id)
+    if not enquiries.may_see_internal(by, enquiry):
+        found = found.where(col(Message.visibility) == "public")
+
+    def message(row: Row[Message, str | None]) -> MessageOut:
+        return MessageOut.model_validate(row[0].model_dump() | {"author": {"id": row[0].author, "name": row[1] or ""}})
+
+    return await MESSAGES.answer(request, ask, found, message, filename="messages")
+
+
+@router.get("/enquiries/{enquiry_id}/events", responses=STEPS.responses)
+async def list_enquiry_events(
+    request: Request, enquiry_id: str, session: Session, by: Authenticated, ask: Annotated[Ask, STEPS.ask]
+) -> Response:
+    """List what happened to an enquiry, from its receipt on."""
+    enquiry = await enquiries.get(session, enquiry_id, by=by)
+    found = select(EnquiryEvent, col(KnownName.name)).outerjoin(KnownName, col(KnownName.id) == col(EnquiryEvent.actor))
+    found = found.where(col(EnquiryEvent.enquiry_id) == enquiry_id)
+    if not enquiries.may_see_internal(by, enquiry):
+        found = found.where(col(EnquiryEvent.type) != "message-internal")
+
+    def step(row: Row[EnquiryEvent, str | None]) -> Step:
+        return Step.model_validate(row[0].model_dump() | {"actor": {"id": row[0].actor, "name": row[1] or ""}})
+
+    return await STEPS.answer(request, ask, found, step, filename="events")

@@ -1,0 +1,156 @@
+"""/enquiry/v1/runs: asked for, watched, fetched, cancelled."""
+
+import base64
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row, Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+from starlette.responses import FileResponse
+
+from enquiry_service import jobs, reports, rights, runs, settings
+from enquiry_service.tables import Report, ReportVersion, Run
+from lodge_kit import etags
+from lodge_kit.database import Session
+from lodge_kit.directory import Reference
+from lodge_kit.idempotency import IdempotentRoute
+from lodge_kit.identity import Authenticated, Caller, requires
+from lodge_kit.ids import Id
+from lodge_kit.listing import Ask, Listing
+from lodge_kit.problems import NotFound
+from lodge_kit.tables import KnownName
+from lodge_kit.world import Here, Now
+
+router = APIRouter(tags=["runs"], route_class=IdempotentRoute)
+
+Runner = Annotated[Caller, requires(rights.RUN)]
+
+RunStatus = Literal["queued", "running", "spooling", "done", "truncated", "failed", "cancelled", "expired"]
+
+
+class RunIn(BaseModel):
+    """A run to ask for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parameters: dict[str, Any] = Field(default={}, description="A value for each parameter, by name.")
+    enquiry: Id | None = Field(default=None, description="The enquiry that it answers.")
+    purpose: str = Field(default="", max_length=2_000)
+
+
+class RunOut(BaseModel):
+    """One execution of a report."""
+
+    id: str
+    etag: str
+    report: Reference
+    version: int
+    enquiry: str | None
+    parameters: dict[str, Any]
+    purpose: str
+    requested_by: Reference
+    status: RunStatus
+    phase: str | None = Field(description="What a run under way is at.")
+    rows: int
+    bytes: int
+    sha256: str | None
+    reason: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    created_at: datetime
+
+
+RUNS = Listing(RunOut, key=col(Run.id), orders={"created_at": col(Run.created_at)}, default="-created_at")
+
+
+def _runs() -> Select[Run, int, str, str, str | None]:
+    return (
+        select(Run, col(ReportVersion.number), col(Report.id), col(Report.name), col(KnownName.name))
+        .join(ReportVersion, col(ReportVersion.id) == col(Run.report_version_id))
+        .join(Report, col(Report.id) == col(ReportVersion.report_id))
+        .outerjoin(KnownName, col(KnownName.id) == col(Run.requested_by))
+    )
+
+
+def shown(row: Row[Run, int, str, str, str | None]) -> RunOut:
+    """Show a run with its report."""
+    run = row[0]
+    references = {
+        "etag": etags.etag(run),
+        "version": row[1],
+        "report": {"id": row[2], "name": row[3]},
+        "requested_by": {"id": run.requested_by, "name": row[4] or ""},
+        "enquiry": run.enquiry_id,
+    }
+    return RunOut.model_validate(run.model_dump() | references)
+
+
+async def _now_is(request: Request, session: AsyncSession, run_id: str, status: int = 200) -> Response:
+    await session.flush()
+    row = (await session.execute(_runs().where(col(Run.id) == run_id))).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no run {run_id} that you may see.")
+    location = f"/enquiry/v1/runs/{run_id}" if status == 202 else None  # noqa: PLR2004 - Accepted
+    return etags.answer(request, shown(row), status=status, location=location)
+
+
+@router.post("/reports/{report_id}/runs", status_code=202, response_model=RunOut)
+async def create_run(
+    request: Request, report_id: str, wanted: RunIn, session: Session, by: Runner, now: Now
+) -> Response:
+    """Ask for a run of a report's approved version. `Location` says where its progress is."""
+    report = await reports.get(session, report_id)
+    run = await runs.request(
+        session, report, wanted.parameters, enquiry_id=wanted.enquiry, purpose=wanted.purpose, by=by, now=now
+    )
+    await jobs.defer_run(session, run.id)
+    return await _now_is(request, session, run.id, 202)
+
+
+@router.get("/runs", responses=RUNS.responses)
+async def list_runs(
+    request: Request, by: Authenticated, ask: Annotated[Ask, RUNS.ask],
+    report: Id | None = None, enquiry: Id | None = None, status: RunStatus | None = None,
+    requested_by: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
+) -> Response:  # fmt: skip
+    """List the runs that you may see: your own, and with `enquiry.reports.read` those of your org units."""
+    found = _runs()
+    scope = by.scope(rights.REPORTS_READ)
+    if scope != "*":
+        found = found.where(or_(col(Run.requested_by) == by.id, col(Run.org_unit).in_(scope)))
+    for column, value in ((Report.id, report), (Run.enquiry_id, enquiry), (Run.status, status)):
+        if value:
+            found = found.where(col(column) == value)
+    if requested_by:
+        found = found.where(col(Run.requested_by) == by.named(requested_by))
+    return await RUNS.answer(request, ask, found, shown, filename="runs")
+
+
+@router.get("/runs/{run_id}", response_model=RunOut)
+async def get_run(request: Request, run_id: str, session: Session, by: Authenticated) -> Response:
+    """Read a run: its status, and while it is under way its progress."""
+    await runs.get(session, run_id, by=by)
+    return await _now_is(request, session, run_id)
+
+
+@router.delete("/runs/{run_id}", status_code=202, response_model=RunOut)
+async def cancel_run(request: Request, run_id: str, session: Session, by: Authenticated, now: Now) -> Response:
+    """Cancel a run: its query is ended at the source too. Its status says when that is done."""
+    run = await runs.get(session, run_id, by=by)
+    await runs.cancel(session, run, by=by, now=now)
+    return await _now_is(request, session, run_id, 202)
+
+
+@router.get("/runs/{run_id}/file", response_class=FileResponse, responses={200: {"content": {"text/csv": {}}}})
+async def get_run_file(run_id: str, session: Session, by: Authenticated, here: Here, now: Now) -> FileResponse:
+    """Fetch what a run found, as CSV. `Repr-Digest` (RFC 9530) is the SHA-256 that the run recorded."""
+    run = await runs.get(session, run_id, by=by)
+    path, artifact = await runs.file_of(session, run, settings=settings.of(here), by=by, now=now)
+    digest = base64.b64encode(bytes.fromhex(artifact.sha256)).decode()
+    headers = {"Repr-Digest": f"sha-256=:{digest}:", "Cache-Control": "private, no-store"}
+    return FileResponse(
+        path, media_type="text/csv; charset=utf-8; header=present", filename=f"{run.id}.csv", headers=headers
+    )

@@ -1,0 +1,1 @@
+"""PostgreSQL as a data source, 15 to 18: `adapter` is its face."""

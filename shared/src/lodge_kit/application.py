@@ -1,0 +1,175 @@
+"""How a service's app is put together: the same edge for all three, and their own routes between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from fastapi import APIRouter, Depends, FastAPI, Response
+from sqlalchemy import text
+
+from lodge_kit import events, notices, problems, webhooks
+from lodge_kit.edge import Edge, handle_errors, known_parameters
+from lodge_kit.identity import Keys, Permission, PublishedKeys, Verifier
+from lodge_kit.metrics import CONTENT_TYPE, Metrics
+from lodge_kit.world import World
+
+LARGEST_BODY = 2_000_000
+"""Bytes of a JSON body; routes that take files say so themselves."""
+_PEER_WAIT = aiohttp.ClientTimeout(total=3)
+
+_PROBLEM_SCHEMA = {"schema": {"$ref": "#/components/schemas/Problem"}}
+_DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    status: {"description": phrase, "content": {problems.MEDIA_TYPE: _PROBLEM_SCHEMA}}
+    for status, phrase in {
+        400: "Malformed JSON or an unknown query parameter.",
+        401: "No credential, or one that does not verify.",
+        403: "The right is missing; the detail names the permission.",
+        404: "Nothing there that you may see.",
+        409: "The state of the thing does not allow it.",
+        412: "The etag is stale.",
+        422: "Values that are wrong, each with its pointer.",
+        428: "If-Match is missing.",
+        503: "Something that this depends on is away; Retry-After says when to ask again.",
+    }.items()
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    """What makes one service different from the others at its edge."""
+
+    name: str
+    """access, enquiry, release: the audience of its tokens and the first segment of its paths."""
+    title: str
+    description: str
+    permissions: Sequence[Permission]
+    facts: Sequence[type[events.Fact]]
+    routers: Sequence[APIRouter]
+    internal: Sequence[APIRouter] = field(default=())
+    """Routers under /internal/v1, which the gateway never routes to."""
+
+
+def assemble(service: Service, world: World, *, keys: Keys | None = None) -> FastAPI:
+    """Make the app. `keys` verify the gateway's tokens; where none are given, the gateway is asked for them."""
+
+    @asynccontextmanager
+    async def opened(_app: FastAPI) -> AsyncIterator[None]:
+        async with world.opened():
+            yield
+
+    app = FastAPI(
+        title=service.title,
+        description=service.description,
+        version="1",
+        lifespan=opened,
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[Depends(known_parameters)],
+        generate_unique_id_function=lambda route: f"{service.name}_{route.name}",
+        max_body_size=LARGEST_BODY,
+    )
+    app.state.closing = asyncio.Event()  # set when the server is told to stop: endless answers end then
+    app.state.service = service
+    app.state.world = world
+    app.state.clock = world.clock
+    app.state.database = world.database
+    app.state.verifier = Verifier(
+        keys or PublishedKeys(_gateway_keys(world.settings.gateway_url)),
+        audience=service.name,
+        resolve=_permissions_from(world.settings.access_url),
+    )
+    metrics = Metrics()
+    for router in (*service.routers, *webhooks.ROUTERS, notices.router):
+        app.include_router(router, prefix=f"/{service.name}/v1", responses=_DOCUMENTED)
+    for router in service.internal:
+        app.include_router(router, prefix="/internal/v1", include_in_schema=False)
+    app.include_router(_operations(service, world, metrics), include_in_schema=False)
+    events.describe(app, service.facts, service=service.name)
+    handle_errors(app)
+    app.add_middleware(Edge, metrics=metrics)
+    _document(app)
+    return app
+
+
+def _operations(service: Service, world: World, metrics: Metrics) -> APIRouter:
+    """Make what a service itself leaves open: its health, its numbers, the catalogue of its permissions."""
+    router = APIRouter()
+    rights = (*service.permissions, webhooks.endpoints.subscription(service.name))
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz")
+    async def readyz() -> dict[str, str]:
+        async with world.database.autocommit.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+        return {"status": "ready"}
+
+    @router.get("/metrics")
+    async def numbers() -> Response:
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
+
+    @router.get("/internal/v1/permissions")
+    async def permissions() -> dict[str, list[dict[str, Any]]]:
+        return {"items": [{"name": p.name, "description": p.description, "roles": p.roles} for p in rights]}
+
+    return router
+
+
+def _gateway_keys(gateway_url: str) -> Callable[[], Awaitable[Mapping[str, Any]]]:
+    async def fetch() -> Mapping[str, Any]:
+        return await _asked_of_peer("GET", f"{gateway_url}/.well-known/jwks.json")
+
+    return fetch
+
+
+def _permissions_from(access_url: str) -> Callable[[str], Awaitable[Mapping[str, Any]]]:
+    async def resolve(token: str) -> Mapping[str, Any]:
+        found = await _asked_of_peer("GET", f"{access_url}/internal/v1/callers/permissions", bearer=token)
+        permissions: Mapping[str, Any] = found["permissions"]
+        return permissions
+
+    return resolve
+
+
+async def _asked_of_peer(method: str, url: str, *, bearer: str | None = None) -> Mapping[str, Any]:
+    """Ask a part of Lodge itself. Its address is a setting and never a caller's, so the outbound guard is not due."""
+    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=_PEER_WAIT, headers=headers) as session,
+            session.request(method, url) as answer,
+        ):
+            answer.raise_for_status()
+            found: Mapping[str, Any] = await answer.json()
+            return found
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise problems.Unavailable("Another part of Lodge does not answer. Try again in a moment.") from error
+
+
+def _document(app: FastAPI) -> None:
+    """Have the OpenAPI document name the problem's shape and the two credentials, once."""
+    plain = app.openapi
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            written = plain()
+            schemas = written.setdefault("components", {}).setdefault("schemas", {})
+            shape = problems.ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= shape.pop("$defs", {}) | {"Problem": shape}
+            written["components"]["securitySchemes"] = {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key of Lodge (lodge_…), or a token of your institution's OpenID provider.",
+                }
+            }
+            written["security"] = [{"bearer": []}]
+        found: dict[str, Any] = app.openapi_schema or {}
+        return found
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI documents this way of extending the document

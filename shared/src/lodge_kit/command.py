@@ -1,0 +1,161 @@
+"""The commands that every service has: `serve`, `work`, `migrate`, the same image for each."""
+
+import argparse
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+from sqlalchemy import MetaData
+from sqlalchemy.exc import SQLAlchemyError
+
+from lodge_kit import audit, idempotency, jobs, logs, migrating, notices, settings
+from lodge_kit.webhooks.courier import Courier
+from lodge_kit.world import World
+
+log = logs.logger(__name__)
+
+Loop = Callable[[World], Awaitable[None]]
+"""Work that goes on as long as the worker does."""
+
+
+@dataclass(frozen=True)
+class Deployable:
+    """What the commands of one service need to know of it."""
+
+    name: str
+    settings: type[settings.ServiceSettings]
+    create_app: Callable[[Any], FastAPI]
+    world: Callable[[Any], World]
+    migrations: ModuleType
+    metadata: MetaData
+    loops: Sequence[Loop] = ()
+
+
+def read(kind: type[settings.Settings]) -> Any:
+    """Read the settings, or end with one sentence that names what is missing or wrong, and never its value."""
+    try:
+        return kind(_secrets_dir=settings.secrets_dir())
+    except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
+        wrong = [
+            f"{name if name.startswith('LODGE_') else (prefix + name).upper()} ({one['msg'].lower()})"
+            for one in error.errors()
+            for name in [str(one["loc"][0])]
+        ]
+        sys.exit(f"Settings: {'; '.join(wrong)}. Set each in the environment or as a file in LODGE_SECRETS_DIR.")
+
+
+def main(service: Deployable, argv: Sequence[str] | None = None) -> None:
+    """Run one of the commands."""
+    parser = argparse.ArgumentParser(prog=f"python -m {service.name}_service")
+    parser.add_argument("command", choices=("serve", "work", "migrate"))
+    chosen = parser.parse_args(argv).command
+    found = read(service.settings)
+    if chosen == "migrate":
+        _migrate(service, found)
+        return
+    logs.set_up(f"{service.name}-{chosen}", form=found.log_format)
+    if chosen == "serve":
+        serve(service.create_app(found), host=found.host, port=found.port)
+    else:
+        asyncio.run(work(service.world(found), service.loops))
+
+
+def _migrate(service: Deployable, found: settings.ServiceSettings) -> None:
+    try:
+        heads = migrating.migrate(found.database_url.get_secret_value(), service.migrations, service.metadata)
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        sys.exit(f"{service.name}-service: the database could not be migrated: {reason}")
+    print(f"{service.name}-service: the database is at {', '.join(heads)}.")  # noqa: T201 - a command
+
+
+def serve(app: FastAPI, *, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are finished first."""
+    config = uvicorn.Config(
+        app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False,
+        timeout_graceful_shutdown=20, backlog=2048,
+    )  # fmt: skip
+    settle()
+    _Server(config).run()
+
+
+class _Server(uvicorn.Server):
+    """Tells the app when it is to stop, so that answers without an end come to one."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self.config.app.state.closing.set()  # type: ignore[union-attr]  # serve() is given a FastAPI app
+        super().handle_exit(sig, frame)
+
+
+def settle() -> None:
+    """Keep the collector from walking what start-up made at every turn: it is the p99 otherwise."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+async def work(world: World, loops: Sequence[Loop]) -> None:
+    """Do what is to be done outside requests until SIGTERM or SIGINT: jobs, deliveries, notices, seals."""
+    stop = asyncio.Event()
+    running = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        running.add_signal_handler(number, stop.set)
+    async with world.opened():
+        tasks = [asyncio.create_task(forever(world, loop)) for loop in (_deliver, _work_jobs, _mind, *loops)]
+        log.info("working")
+        ended = asyncio.create_task(stop.wait())
+        await asyncio.wait({ended, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def forever(world: World, loop: Loop) -> None:
+    """Keep a loop going: what fails is logged and begun again, a little later each time."""
+    wait = 1.0
+    while True:
+        try:
+            await loop(world)
+            wait = 1.0
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other loops must go on and this one come back
+            log.warning("a worker's loop failed and is begun again", loop=loop.__name__, reason=repr(error)[:300])
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, 30.0)
+
+
+async def _deliver(world: World) -> None:
+    await Courier(world).run()
+
+
+async def _work_jobs(world: World) -> None:
+    await world.queue.run_worker_async(
+        concurrency=4,
+        install_signal_handlers=False,
+        delete_jobs="successful",
+        shutdown_graceful_timeout=10,
+        additional_context={"world": world},
+    )
+
+
+async def _mind(world: World) -> None:
+    """Each second: seal the audit, route notices, send mail. Each minute: rescue jobs, forget what is old."""
+    for second in range(60):
+        async with world.database.transaction() as session:
+            await audit.seal(session, world.settings.audit_key.get_secret_value().encode())
+        await notices.route(world)
+        await notices.send_mail(world)
+        if second == 0:
+            await jobs.rescue(world.queue)
+            await jobs.forget(world.queue)
+            async with world.database.transaction() as session:
+                await idempotency.forget(session, now=world.clock())
+        await asyncio.sleep(1)

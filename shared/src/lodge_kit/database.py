@@ -1,0 +1,120 @@
+"""The one database of a service, and the one place that commits.
+
+Two pools on one driver (psycopg 3): the ORM's, and a small AUTOCOMMIT one for hot reads in plain SQL. A request
+has one transaction, committed before its answer leaves; an answer that streams opens its own session.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, Request
+from psycopg import AsyncConnection
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from lodge_kit.problems import Conflict, Problem, Unavailable
+
+POOL_WAIT = 5
+"""Seconds a request waits for a connection before it is told to come back."""
+CONNECT_WAIT = 3
+
+_OURS_TO_RETRY = ("40001", "40P01", "57014", "55P03")  # serialisation, deadlock, cancelled, lock not available
+
+
+class Database:
+    """Pools for one database. `close()` it when done."""
+
+    def __init__(self, url: str, *, name: str, orm: int = 5, autocommit: int = 3) -> None:
+        self.url = make_url(url).set(drivername="postgresql+psycopg")
+        self.orm = self._engine(name, orm)
+        self.autocommit = self._engine(name, autocommit).execution_options(isolation_level="AUTOCOMMIT")
+
+    def _engine(self, name: str, size: int) -> AsyncEngine:
+        return create_async_engine(
+            self.url,
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT,
+            pool_pre_ping=True,  # a database that was restarted is met by a new connection, not by an error
+            connect_args={
+                "connect_timeout": CONNECT_WAIT,
+                "application_name": name,
+                "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60s",
+            },
+        )
+
+    @property
+    def dsn(self) -> str:
+        """The URL as libpq wants it, for connections that no pool may hold (LISTEN, COPY)."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a session whose changes are committed at the end of the block, or all undone."""
+        async with AsyncSession(self.orm, expire_on_commit=False) as session:
+            yield session
+            await session.commit()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """Open a session for an answer that streams: one snapshot, nothing is ever committed."""
+        async with AsyncSession(self.orm, expire_on_commit=False) as session:
+            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self.orm.dispose()
+        await self.autocommit.dispose()
+
+
+def of(request: Request) -> Database:
+    """Answer the database of the app that serves this request."""
+    database: Database = request.app.state.database
+    return database
+
+
+async def begin(request: Request) -> AsyncSession:
+    """Answer the transaction of this request, opening it when this is the first to ask.
+
+    It is closed with the function scope of FastAPI: after the handler, before the answer leaves. A failed commit
+    is therefore an error and not a 201 that saved nothing.
+    """
+    found: AsyncSession | None = getattr(request.state, "session", None)
+    if found is None:
+        stack: AsyncExitStack = request.scope["fastapi_function_astack"]
+        found = await stack.enter_async_context(of(request).transaction())
+        request.state.session = found
+    return found
+
+
+Session = Annotated[AsyncSession, Depends(begin, scope="function")]
+"""The transaction of this request."""
+
+
+async def driver_connection(session: AsyncSession) -> AsyncConnection[object]:
+    """Answer psycopg's own connection below `session`: jobs are deferred and NOTIFY is sent inside its transaction."""
+    raw = await (await session.connection()).get_raw_connection()
+    connection = raw.driver_connection
+    assert isinstance(connection, AsyncConnection)  # noqa: S101 - the engine is ours: postgresql+psycopg
+    return connection
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """Say what a database error means to the caller; None when it is our own mistake (500)."""
+    if isinstance(error, PoolTimeoutError):
+        return Unavailable("Too many requests are waiting for the database. Try again in a moment.")
+    if not isinstance(error, DBAPIError):
+        return None
+    state = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or state in _OURS_TO_RETRY or (state or "08").startswith(("08", "57P", "53")):
+        # No SQLSTATE on an operational error: the connection broke before the server could say anything.
+        if state is None and not isinstance(error, OperationalError):
+            return None
+        return Unavailable("The database cannot be reached or is too busy. Nothing was changed; try again in a moment.")
+    if state == "23505":
+        return Conflict("Something with the same identifying values exists already. Look it up and change that one.")
+    return None

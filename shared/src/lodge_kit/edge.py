@@ -1,0 +1,139 @@
+"""What every request meets first and last: its id and trace, one log line, the metrics, and errors as problems."""
+
+import time
+
+from fastapi import FastAPI, Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from sqlalchemy.orm.exc import StaleDataError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lodge_kit import context, database, logs, problems
+from lodge_kit.metrics import Metrics
+
+log = logs.logger(__name__)
+
+_QUIET = ("/healthz", "/readyz", "/metrics")
+
+
+class Edge:
+    """The outermost layer of a service (pure ASGI: nothing is buffered)."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        cause = context.cause(headers.get("x-request-id"), headers.get("traceparent"))
+        status = 0
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = cause.request_id
+            await send(message)
+
+        started = time.perf_counter()
+        with context.entered(cause), self.metrics.in_flight.track_inprogress():
+            try:
+                await self.app(scope, receive, noted)
+            except Exception as error:
+                if status:
+                    raise  # half an answer is out: the connection must break, so that nobody takes it for whole
+                await _answer_to(error, scope["path"])(scope, receive, noted)
+            finally:
+                self._note(scope, status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        self.metrics.requests.labels(route, scope["method"], status).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        if scope["path"] not in _QUIET:
+            caller = scope.get("state", {}).get("caller")
+            log.info(
+                "request", method=scope["method"], path=scope["path"], status=status,
+                ms=round(seconds * 1000, 1), caller=caller.id if caller else None,
+            )  # fmt: skip
+
+
+def _answer_to(error: Exception, path: str) -> Response:
+    if isinstance(error, StaleDataError):
+        stale = problems.PreconditionFailed("Somebody else changed this at the same moment. GET it again.")
+        return problems.answer(stale, instance=path)
+    problem = database.problem_of(error)
+    if problem is None:
+        log.error("request failed", path=path, exc_info=error)
+        problem = problems.InternalError(
+            "Something went wrong on our side and nothing was changed. Give the request_id to those who run Lodge."
+        )
+    elif problem.status >= problems.Unavailable.status:
+        log.warning("database unavailable", path=path, reason=type(error).__name__)
+    return problems.answer(problem, instance=path)
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Have every error that FastAPI knows answered as a problem."""
+
+    @app.exception_handler(problems.Problem)
+    async def on_problem(request: Request, problem: problems.Problem) -> Response:
+        return problems.answer(problem, instance=request.url.path)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
+        return problems.answer(_problem_of(error), instance=request.url.path)
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        kinds = {404: problems.NotFound, 405: problems.MethodNotAllowed, 413: problems.ContentTooLarge}
+        kind = kinds.get(error.status_code, problems.BadRequest)
+        sentences = {
+            404: f"There is no {request.url.path} here. /openapi.json lists what there is.",
+            405: f"{request.url.path} does not take {request.method}.",
+            413: "The body is larger than this takes.",
+        }
+        problem = kind(sentences.get(error.status_code, str(error.detail)), headers=error.headers)
+        return problems.answer(problem, instance=request.url.path)
+
+
+def _problem_of(error: RequestValidationError) -> problems.Problem:
+    found = error.errors()
+    malformed = next((one for one in found if one["type"] == "json_invalid"), None)
+    if malformed:
+        reason = malformed.get("ctx", {}).get("error", "it cannot be read")
+        return problems.MalformedJson(f"The body is not JSON: {reason} at character {malformed['loc'][-1]}.")
+    errors = [
+        problems.InvalidValue(pointer=_pointer(one["loc"]), code=one["type"].replace("_", "-"), detail=one["msg"])
+        for one in found
+    ]
+    where = ", ".join(one.pointer for one in errors[:5])
+    return problems.Invalid(f"Some values are wrong: {where}. Each is explained under errors.", errors=errors)
+
+
+def _pointer(loc: tuple[int | str, ...]) -> str:
+    """Write where a value stands: RFC 6901 within the body, `query/limit` for a parameter."""
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in loc]
+    return "/" + "/".join(parts[1:]) if parts[:1] == ["body"] else "/".join(parts)
+
+
+async def known_parameters(request: Request) -> None:
+    """Refuse query parameters that the route does not have: a filter that is ignored discloses what it hid."""
+    route = request.scope.get("route")
+    if not request.query_params or not isinstance(route, APIRoute):
+        return
+    names: set[str] | None = getattr(route, "lodge_parameters", None)
+    if names is None:
+        names = {f.alias for f in get_flat_params(route.dependant) if f.field_info.in_.value == "query"}  # type: ignore[attr-defined]  # Param has it
+        route.lodge_parameters = names  # type: ignore[attr-defined]  # kept with the route: computed once
+    unknown = sorted(set(request.query_params) - names)
+    if unknown:
+        known = f"It has {', '.join(sorted(names))}." if names else "It has none."
+        raise problems.UnknownParameter(f"This has no query parameter {', '.join(unknown)}. {known}")

@@ -1,0 +1,198 @@
+"""Lists: filtered, sorted, paged by a cursor, stable while rows come in; the same as CSV, all pages in one stream.
+
+A cursor holds the sort value and the id of the last row, and a fingerprint of the question, so that it cannot be
+used with another one. There are no totals; `?count=true` counts up to 1,000.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import Depends, Query, Request, Response
+from pydantic import BaseModel, Field
+from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
+from sqlalchemy.orm import Mapped
+from starlette.responses import StreamingResponse
+
+from lodge_kit import database, tabular
+from lodge_kit.problems import Invalid
+
+DEFAULT_LIMIT = 50
+MOST = 200
+COUNTED = 1_000
+_STREAMED_AT_ONCE = 1_000
+
+T = TypeVar("T", bound=BaseModel)
+Column = Mapped[Any] | ColumnElement[Any]
+
+
+class Page(BaseModel, Generic[T]):
+    """One page of a list."""
+
+    items: list[T]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last one.")
+    count: int | None = Field(None, description="How many there are, asked for by `count=true`; counted up to 1,000.")
+    count_exact: bool | None = Field(None, description="False when there are more than were counted.")
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Name `Page[Thing]` `ThingPage` in the OpenAPI document."""
+        return f"{params[0].__name__}Page"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How much of a list is wanted, from where, in which order, as what."""
+
+    limit: int
+    cursor: str | None
+    sort: str
+    count: bool
+    csv: bool
+
+
+class Listing(Generic[T]):
+    """A list that callers can page through: what it shows, by what it may be sorted, and the key that breaks ties.
+
+    `orders` maps the names that callers use to columns that are never null.
+    """
+
+    def __init__(self, shows: type[T], *, key: Column, orders: Mapping[str, Column], default: str) -> None:
+        self.shows = shows
+        self.page: type[Page[T]] = Page[shows]  # type: ignore[valid-type]  # parametrized at run time
+        self.key = key
+        self.orders = orders
+        self.default = default
+
+    @property
+    def ask(self) -> Any:
+        """Make the dependency that reads `limit`, `cursor`, `sort`, `count` and `Accept`."""
+        names = tuple(name for order in self.orders for name in (order, f"-{order}"))
+        default = self.default
+
+        def asked(
+            request: Request,
+            limit: Annotated[int, Query(ge=1, le=MOST)] = DEFAULT_LIMIT,
+            cursor: Annotated[str | None, Query(max_length=1_000)] = None,
+            sort: Annotated[Literal[names], Query(description="A minus before the name turns it round.")] = default,  # type: ignore[valid-type]  # the names are known only here
+            *,
+            count: bool = False,
+        ) -> Ask:
+            return Ask(limit, cursor, sort, count, _prefers_csv(request.headers.get("accept", "")))
+
+        return Depends(asked)
+
+    @property
+    def responses(self) -> dict[int | str, dict[str, Any]]:
+        """What a route that answers this list documents: a page, or CSV."""
+        return {200: {"model": self.page, "content": {"text/csv": {"schema": {"type": "string"}}}}}
+
+    async def answer(
+        self,
+        request: Request,
+        ask: Ask,
+        statement: Select[*tuple[Any, ...]],
+        present: Callable[[Any], T],
+        *,
+        filename: str,
+    ) -> Response:
+        """Answer one page as JSON, or all of it as CSV. `present` turns a row of `statement` into a shown thing."""
+        order = self.orders[ask.sort.removeprefix("-")]
+        descending = ask.sort.startswith("-")
+        ordered = statement.order_by(*((c.desc() if descending else c.asc()) for c in (order, self.key)))
+        if ask.csv:
+            return self._csv(request, ordered, present, filename)
+        fingerprint = _fingerprint(request, ask)
+        narrowed = ordered.add_columns(order.label("lodge_sort"), self.key.label("lodge_key")).limit(ask.limit + 1)
+        if ask.cursor:
+            last = _read_cursor(ask.cursor, fingerprint, order)
+            here = tuple_(order, self.key)
+            narrowed = narrowed.where(here < last if descending else here > last)
+        session = await database.begin(request)
+        rows = (await session.execute(narrowed)).all()
+        following = None
+        if len(rows) > ask.limit:
+            following = _write_cursor(rows[ask.limit - 1].lodge_sort, rows[ask.limit - 1].lodge_key, fingerprint)
+        page = self.page(items=[present(row) for row in rows[: ask.limit]], next_cursor=following)
+        if ask.count:
+            counted = statement.with_only_columns(literal(1)).order_by(None).limit(COUNTED + 1).subquery()
+            found = (await session.execute(select(func.count()).select_from(counted))).scalar_one()
+            page.count, page.count_exact = min(found, COUNTED), found <= COUNTED
+        headers = {"Vary": "Accept"}
+        if following:
+            headers["Link"] = f'<{_with_cursor(request, following)}>; rel="next"'
+        body = page.model_dump_json(exclude=None if ask.count else {"count", "count_exact"})
+        return Response(body, headers=headers, media_type="application/json")
+
+    def _csv(
+        self, request: Request, statement: Select[*tuple[Any, ...]], present: Callable[[Any], T], filename: str
+    ) -> StreamingResponse:
+        async def shown() -> AsyncIterator[T]:
+            async with database.of(request).reading() as session:
+                rows = await session.stream(statement.execution_options(yield_per=_STREAMED_AT_ONCE))
+                async for row in rows:
+                    yield present(row)
+
+        return StreamingResponse(
+            tabular.stream(shown(), self.shows),
+            media_type="text/csv; charset=utf-8; header=present",
+            headers={"Content-Disposition": f'attachment; filename="{filename}.csv"', "Vary": "Accept"},
+        )
+
+
+def _prefers_csv(accept: str) -> bool:
+    csv, _, _ = accept.partition("application/json")
+    return "text/csv" in csv
+
+
+def _fingerprint(request: Request, ask: Ask) -> str:
+    asked = sorted((k, v) for k, v in request.query_params.multi_items() if k not in ("cursor", "limit", "count"))
+    text = json.dumps([request.url.path, asked, ask.sort])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _write_cursor(value: Any, key: str, fingerprint: str) -> str:
+    plain = value.isoformat() if isinstance(value, datetime | date) else value
+    return base64.urlsafe_b64encode(json.dumps([plain, key, fingerprint]).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str, fingerprint: str, order: Column) -> tuple[Any, str]:
+    try:
+        value, key, made_for = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        kind: type[Any] = _type(order)
+        if issubclass(kind, datetime | date):
+            value = kind.fromisoformat(value)
+        if made_for != fingerprint or not isinstance(value, kind) or not isinstance(key, str):
+            raise ValueError("made for another question")  # noqa: TRY301 - one place says what is wrong
+    except (ValueError, TypeError) as error:
+        raise Invalid.at(
+            "query/cursor",
+            "This cursor was not made for this question. Start again without one, and keep the filters as they are.",
+        ) from error
+    return value, key
+
+
+def _type(order: Column) -> type[Any]:
+    kind: type[Any] = order.type.python_type  # type: ignore[union-attr]  # a mapped attribute has it too, untyped
+    return kind
+
+
+def _with_cursor(request: Request, cursor: str) -> str:
+    asked = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
+    return f"{request.url.path}?{urlencode([*asked, ('cursor', cursor)])}"
+
+
+def contains(text: str, *columns: Column) -> ColumnElement[bool]:
+    """Match what `?q=` asks for: every word of `text` in one of the columns, whatever its case."""
+    condition: ColumnElement[bool] = literal(value=True)
+    for word in text.split()[:8]:
+        found: ColumnElement[bool] = literal(value=False)
+        for column in columns:
+            found = found | column.icontains(word, autoescape=True)
+        condition = condition & found
+    return condition

@@ -1,0 +1,211 @@
+"""What a person is to know or do: a line in `/tasks`, and a mail where mail is set up.
+
+Wherever a text of ours says told, warned or reminded, it is one of these beside the event. A notice is meant for one
+person; who has left is stood in for by the deputy, then by the administrators. Mail carries links, never results.
+"""
+
+import asyncio
+import smtplib
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from lodge_kit import ids, logs
+from lodge_kit.database import Session
+from lodge_kit.directory import Recipient
+from lodge_kit.identity import Authenticated
+from lodge_kit.listing import Ask, Listing
+from lodge_kit.problems import NotFound, Unavailable
+from lodge_kit.settings import ServiceSettings
+from lodge_kit.tables import Event, Mail, Notice
+from lodge_kit.world import Now, World
+
+log = logs.logger(__name__)
+
+DIGEST_HOUR = 7
+"""When the day's digest goes out, in the institution's time zone."""
+_BATCH = 100
+_RETRIES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
+
+
+class Task(BaseModel):
+    """A line in somebody's list of things to know or do."""
+
+    id: str
+    title: str
+    url: str
+    event_type: str
+    subject_id: str
+    state: Literal["open", "done"]
+    created_at: datetime
+    done_at: datetime | None
+
+
+TASKS = Listing(Task, key=col(Notice.id), orders={"created_at": col(Notice.created_at)}, default="-created_at")
+
+
+async def tell(session: AsyncSession, person: str, event: Event, *, title: str, path: str, now: datetime) -> None:
+    """Tell `person` of what `event` says. `path` is where the portal deals with it; no personal data in `title`."""
+    session.add(
+        Notice(
+            id=ids.new("ntc"),
+            recipient=person,
+            told=[person],
+            event_id=event.id,
+            title=title,
+            path=path,
+            created_at=now,
+        )
+    )
+    await session.flush()
+
+
+router = APIRouter(tags=["tasks"])
+
+
+def _shown(notice: Notice, event: Event, portal: str) -> Task:
+    state = "done" if notice.done_at else "open"
+    facts = {"url": portal + notice.path, "event_type": event.type, "subject_id": event.subject_id, "state": state}
+    return Task.model_validate(notice.model_dump() | facts)
+
+
+@router.get("/tasks", responses=TASKS.responses)
+async def list_tasks(
+    request: Request, by: Authenticated, ask: Annotated[Ask, TASKS.ask],
+    for_: Annotated[Literal["me"], Query(alias="for")] = "me",
+    state: Literal["open", "done"] = "open",
+) -> Response:  # fmt: skip
+    """List what you are to know or do in this service."""
+    portal = request.app.state.world.settings.portal_url.rstrip("/")
+    found = select(Notice, Event).join(Event, col(Event.id) == col(Notice.event_id))
+    found = found.where(col(Notice.told).contains([by.named(for_)]))
+    found = found.where(col(Notice.done_at).is_(None) if state == "open" else col(Notice.done_at).is_not(None))
+    return await TASKS.answer(request, ask, found, lambda r: _shown(r[0], r[1], portal), filename="tasks")
+
+
+@router.post("/tasks/{task_id}/done", status_code=204)
+async def finish_task(task_id: str, session: Session, by: Authenticated, now: Now) -> None:
+    """Take a line off the list."""
+    notice = await session.get(Notice, task_id)
+    if notice is None or by.id not in notice.told:
+        raise NotFound(f"There is no task {task_id} of yours.")
+    notice.done_at = notice.done_at or now
+
+
+async def route(world: World) -> int:
+    """Find out who is told of each new notice, and by which mail; answers how many were new.
+
+    While access-service cannot be asked, they wait: their line in `/tasks` is there already.
+    """
+    async with world.database.transaction() as session:
+        fresh = select(Notice).where(col(Notice.routed_at).is_(None)).order_by(col(Notice.id)).limit(_BATCH)
+        notices = list((await session.execute(fresh.with_for_update(skip_locked=True))).scalars())
+        known: dict[str, list[Recipient]] = {}
+        for notice in notices:
+            if notice.recipient not in known:
+                try:
+                    known[notice.recipient] = await world.directory.recipients(notice.recipient)
+                except Unavailable:
+                    log.warning("notices wait until access-service answers", waiting=len(notices))
+                    return 0
+            await _route_to(session, notice, known[notice.recipient], world)
+        return len(notices)
+
+
+async def _route_to(session: AsyncSession, notice: Notice, told: list[Recipient], world: World) -> None:
+    now = world.clock()
+    notice.told = sorted({one.id for one in told} or {notice.recipient})
+    notice.routed_at = now
+    if world.settings.smtp_url is None:
+        return
+    for one in told:
+        if one.email and one.notices != "none":
+            due = now if one.notices == "each" else next_digest(now, world.settings)
+            await session.execute(
+                insert(Mail)
+                .values(notice_id=notice.id, address=one.email, due_at=due, failures=0)
+                .on_conflict_do_nothing()
+            )
+
+
+def next_digest(now: datetime, settings: ServiceSettings) -> datetime:
+    """Answer when the next digest goes out: 07:00 of this day or the next, where the institution is."""
+    local = now.astimezone(settings.time_zone)
+    due = local.replace(hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)
+    return due if due > local else (due + timedelta(days=1))
+
+
+async def send_mail(world: World) -> int:
+    """Send what is due, one mail an address; answers how many mails went out."""
+    if world.settings.smtp_url is None:
+        return 0
+    async with world.database.transaction() as session:
+        due = select(Mail, Notice).join(Notice, col(Notice.id) == col(Mail.notice_id))
+        due = due.where(col(Mail.sent_at).is_(None), col(Mail.due_at) <= func.now(), col(Mail.failures) < len(_RETRIES))
+        due = due.order_by(col(Mail.address), col(Notice.id)).limit(_BATCH).with_for_update(skip_locked=True, of=Mail)
+        by_address: dict[str, list[Notice]] = {}
+        for mail, notice in (await session.execute(due)).all():
+            by_address.setdefault(mail.address, []).append(notice)
+        sent = 0
+        for address, lines in by_address.items():
+            error = await _send(world.settings, address, lines)
+            sent += error is None
+            await _note(session, address, lines, error)
+        return sent
+
+
+async def _note(session: AsyncSession, address: str, lines: list[Notice], error: str | None) -> None:
+    these = col(Mail.address) == address, col(Mail.notice_id).in_([line.id for line in lines])
+    if error is None:
+        await session.execute(update(Mail).where(*these).values(sent_at=func.now(), error=None))
+        return
+    rows = (await session.execute(select(Mail).where(*these))).scalars()
+    for mail in rows:
+        mail.due_at = mail.due_at + _RETRIES[min(mail.failures, len(_RETRIES) - 1)]
+        mail.failures, mail.error = mail.failures + 1, error
+
+
+def letter(settings: ServiceSettings, address: str, lines: list[Notice]) -> EmailMessage:
+    """Write the mail: a line and a link for each notice."""
+    mail = EmailMessage()
+    mail["From"], mail["To"] = settings.mail_from, address
+    mail["Subject"] = lines[0].title if len(lines) == 1 else f"Lodge: {len(lines)} things for you"
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: out-of-office replies do not answer it
+    portal = settings.portal_url.rstrip("/")
+    mail.set_content("\n\n".join(f"{line.title}\n{portal}{line.path}" for line in lines) + "\n")
+    return mail
+
+
+async def _send(settings: ServiceSettings, address: str, lines: list[Notice]) -> str | None:
+    """Send one mail; answers what went wrong, without the server's credentials in it."""
+    assert settings.smtp_url is not None  # noqa: S101 - the caller asked
+    url = urlsplit(settings.smtp_url.get_secret_value())
+    try:
+        await aiosmtplib.send(
+            letter(settings, address, lines),
+            hostname=url.hostname,
+            port=url.port,
+            username=unquote(url.username) if url.username else None,
+            password=unquote(url.password) if url.password else None,
+            use_tls=url.scheme == "smtps",
+            timeout=20,
+        )
+    except (
+        aiosmtplib.SMTPException,
+        smtplib.SMTPException,
+        OSError,
+        TimeoutError,
+        asyncio.IncompleteReadError,
+    ) as error:
+        log.warning("mail was not sent", reason=type(error).__name__)
+        return type(error).__name__
+    return None

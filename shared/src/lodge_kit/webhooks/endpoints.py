@@ -1,0 +1,247 @@
+"""The addresses that other systems are told at: registered, changed, paused, resumed, removed."""
+
+import base64
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from lodge_kit import audit, etags, ids, outbound
+from lodge_kit.database import Session
+from lodge_kit.directory import Reference, remember_caller
+from lodge_kit.etags import IfMatch
+from lodge_kit.events import CHANNEL, Fact, unknown_patterns
+from lodge_kit.idempotency import SHOWN_ONCE, IdempotentRoute
+from lodge_kit.identity import Authenticated, Caller, Permission
+from lodge_kit.listing import Ask, Listing
+from lodge_kit.problems import Invalid, NotFound
+from lodge_kit.tables import KnownName, WebhookEndpoint
+from lodge_kit.world import Here, Now, World
+
+SECRET_BYTES = 32
+
+
+def subscription(service: str) -> Permission:
+    """Name the right to be told of what happens in `service`."""
+    sentence = f"Be told of what happens in {service}-service: webhooks and events."
+    return Permission(f"{service}.subscribe", sentence, ("support-officer", "service"))
+
+
+def _subscriber(request: Request, found: Authenticated) -> Caller:
+    found.demand(subscription(request.app.state.service.name))
+    return found
+
+
+Subscriber = Annotated[Caller, Depends(_subscriber)]
+"""A caller who holds `<service>.subscribe` of the service that is asked."""
+
+
+class EndpointIn(BaseModel):
+    """Where to tell, and of what."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(max_length=2_000, examples=["https://campus.example/hooks/lodge"])
+    event_types: list[str] = Field(min_length=1, max_length=50, examples=[["release.published", "grant.*"]])
+    description: str = Field("", max_length=500)
+
+
+class EndpointChange(BaseModel):
+    """What may be changed of an endpoint."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str | None = Field(None, max_length=2_000)
+    event_types: list[str] | None = Field(None, min_length=1, max_length=50)
+    description: str | None = Field(None, max_length=500)
+
+
+class Endpoint(BaseModel):
+    """An endpoint as its owner sees it."""
+
+    id: str
+    etag: str
+    url: str
+    event_types: list[str]
+    description: str
+    owner: Reference
+    state: Literal["active", "paused", "disabled"]
+    failing_since: datetime | None
+    disabled_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class NewEndpoint(Endpoint):
+    """An endpoint just made, with its secret."""
+
+    secret: str | None = Field(
+        json_schema_extra=SHOWN_ONCE, description="Verifies what we send (`whsec_…`). Shown once: keep it now."
+    )
+
+
+ENDPOINTS = Listing(
+    Endpoint, key=col(WebhookEndpoint.id), orders={"created_at": col(WebhookEndpoint.created_at)}, default="created_at"
+)
+
+
+async def register(
+    session: AsyncSession, wanted: EndpointIn, *, by: Caller, world: World, now: datetime
+) -> NewEndpoint:
+    """Make an endpoint and its secret. Raises `Invalid` for an address that may not be called."""
+    await _demand_reachable(world, wanted.url)
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    row = WebhookEndpoint(
+        id=ids.new("whk"),
+        url=wanted.url,
+        event_types=wanted.event_types,
+        description=wanted.description,
+        owner=by.id,
+        secret=world.sealer.seal(secret),
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(row)
+    await remember_caller(session, by, now=now)
+    audit.record(session, "webhook.registered", kind="webhook", of=row.id, by=by, now=now, url=wanted.url)
+    await session.flush()
+    return NewEndpoint(**_shown(row, by.name).model_dump(), secret=secret)
+
+
+async def change(
+    session: AsyncSession, row: WebhookEndpoint, wanted: EndpointChange, *, by: Caller, world: World, now: datetime
+) -> None:
+    """Change what `wanted` names of an endpoint."""
+    if wanted.url is not None:
+        await _demand_reachable(world, wanted.url)
+    for name in wanted.model_fields_set:
+        setattr(row, name, getattr(wanted, name))
+    row.updated_at = now
+    audit.record(session, "webhook.changed", kind="webhook", of=row.id, by=by, now=now)
+
+
+async def set_state(
+    session: AsyncSession, row: WebhookEndpoint, state: Literal["active", "paused"], *, by: Caller, now: datetime
+) -> None:
+    """Pause an endpoint, or have it catch up: what was kept back meanwhile goes out now."""
+    row.state, row.updated_at = state, now
+    if state == "active":
+        row.failing_since = row.warned_at = row.disabled_reason = None
+        await session.execute(
+            text(
+                "UPDATE delivery SET state = 'pending', due_at = now() WHERE endpoint_id = :id AND state <> 'delivered'"
+            ),
+            {"id": row.id},
+        )
+        await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+    audit.record(session, f"webhook.{state}", kind="webhook", of=row.id, by=by, now=now)
+
+
+async def _demand_reachable(world: World, url: str) -> None:
+    try:
+        await world.outbound.check(url)
+    except (outbound.Refused, outbound.Failed) as error:
+        raise Invalid.at("/url", str(error), "address-refused") from error
+
+
+def _shown(row: WebhookEndpoint, owner: str | None) -> Endpoint:
+    return Endpoint.model_validate(
+        row.model_dump(exclude={"owner"}) | {"etag": etags.etag(row), "owner": {"id": row.owner, "name": owner or ""}}
+    )
+
+
+async def _endpoint(session: AsyncSession, endpoint_id: str) -> WebhookEndpoint:
+    row = await session.get(WebhookEndpoint, endpoint_id)
+    if row is None:
+        raise NotFound(f"There is no webhook endpoint {endpoint_id}.")
+    return row
+
+
+async def _name(session: AsyncSession, person: str) -> str:
+    known = await session.get(KnownName, person)
+    return known.name if known else ""
+
+
+def _demand_types(patterns: Iterable[str], facts: Iterable[type[Fact]]) -> None:
+    unknown = unknown_patterns(list(patterns), facts)
+    if unknown:
+        raise Invalid.at(
+            "/event_types",
+            f"{', '.join(unknown)} is no type of event here. event-types lists them; grant.* and * are patterns.",
+            "unknown-event-type",
+        )
+
+
+router = APIRouter(tags=["events"], route_class=IdempotentRoute)
+
+
+@router.post("/webhooks", status_code=201, response_model=NewEndpoint)
+async def create_webhook(
+    request: Request, wanted: EndpointIn, session: Session, by: Subscriber,
+    world: Here, now: Now,
+) -> Response:  # fmt: skip
+    """Have another system told. The answer holds the signing secret, once."""
+    _demand_types(wanted.event_types, request.app.state.service.facts)
+    made = await register(session, wanted, by=by, world=world, now=now)
+    return etags.answer(request, made, status=201, location=f"{request.url.path}/{made.id}")
+
+
+@router.get("/webhooks", responses=ENDPOINTS.responses)
+async def list_webhooks(
+    request: Request, ask: Annotated[Ask, ENDPOINTS.ask], by: Subscriber, owner: str | None = None
+) -> Response:  # fmt: skip
+    """List the endpoints. `owner` may be `me`."""
+    found = select(WebhookEndpoint, col(KnownName.name)).outerjoin(
+        KnownName, col(KnownName.id) == col(WebhookEndpoint.owner)
+    )
+    if owner:
+        found = found.where(col(WebhookEndpoint.owner) == by.named(owner))
+    return await ENDPOINTS.answer(request, ask, found, lambda r: _shown(r[0], r[1]), filename="webhooks")
+
+
+@router.get("/webhooks/{endpoint_id}", response_model=Endpoint)
+async def get_webhook(request: Request, endpoint_id: str, session: Session, _by: Subscriber) -> Response:
+    """Read one endpoint."""
+    row = await _endpoint(session, endpoint_id)
+    return etags.answer(request, _shown(row, await _name(session, row.owner)))
+
+
+@router.patch("/webhooks/{endpoint_id}", response_model=Endpoint)
+async def change_webhook(
+    request: Request, endpoint_id: str, wanted: EndpointChange, session: Session, if_match: IfMatch,
+    by: Subscriber, world: Here, now: Now,
+) -> Response:  # fmt: skip
+    """Change an endpoint's address, event types or description (RFC 7396)."""
+    row = await _endpoint(session, endpoint_id)
+    etags.demand(row, if_match)
+    _demand_types(wanted.event_types or (), request.app.state.service.facts)
+    await change(session, row, wanted, by=by, world=world, now=now)
+    await session.flush()
+    return etags.answer(request, _shown(row, await _name(session, row.owner)))
+
+
+@router.delete("/webhooks/{endpoint_id}", status_code=204)
+async def delete_webhook(endpoint_id: str, session: Session, if_match: IfMatch, by: Subscriber, now: Now) -> None:
+    """Remove an endpoint with its deliveries."""
+    row = await _endpoint(session, endpoint_id)
+    etags.demand(row, if_match)
+    await session.delete(row)
+    audit.record(session, "webhook.removed", kind="webhook", of=row.id, by=by, now=now, url=row.url)
+
+
+@router.post("/webhooks/{endpoint_id}/{verb}", response_model=Endpoint)
+async def set_webhook_state(
+    request: Request, endpoint_id: str, verb: Literal["pause", "resume"], session: Session,
+    by: Subscriber, now: Now,
+) -> Response:  # fmt: skip
+    """Pause an endpoint, or resume it: what was kept back, or failed, is then sent."""
+    row = await _endpoint(session, endpoint_id)
+    await set_state(session, row, "paused" if verb == "pause" else "active", by=by, now=now)
+    await session.flush()
+    return etags.answer(request, _shown(row, await _name(session, row.owner)))
