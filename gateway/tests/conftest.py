@@ -27,8 +27,3 @@ async def lodge(world: World) -> AsyncIterator[Lodge]:
     """A gateway with its defaults."""
     async with world.lodge() as found:
         yield found
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Know the marker where the kit's plugin is not loaded."""
-    config.addinivalue_line("markers", "needs(what): skip unless the machine has it")

@@ -25,13 +25,13 @@ from lodge_kit.problems import BadRequest, InternalError, NotFound, Problem
 TARGET = "lodge.target"
 """Where the server leaves the request line's target in the scope."""
 _UPSTREAM = (UpstreamAway, UpstreamBroken, UpstreamSlow)
+_POLICY = (
+    b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    b"img-src 'self' data:; frame-ancestors 'none'"
+)
 # Our own pages load nothing from elsewhere; the browser sees to it.
 _PAGE_HEADERS = (
-    (
-        b"content-security-policy",
-        b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-        b"img-src 'self' data:; frame-ancestors 'none'",
-    ),
+    (b"content-security-policy", _POLICY),
     (b"x-content-type-options", b"nosniff"),
 )
 _log = logs.logger("gateway.entry")

@@ -37,6 +37,13 @@ async def eventually(holds: Callable[[], bool], *, within: float = 5.0) -> None:
             await asyncio.sleep(0.005)
 
 
+async def eventually_true(holds: Callable[[], Awaitable[bool]], *, within: float = 5.0) -> None:
+    """Ask again and again until the answer is yes."""
+    async with asyncio.timeout(within):
+        while not await holds():  # noqa: ASYNC110 - it is another process's state
+            await asyncio.sleep(0.005)
+
+
 @asynccontextmanager
 async def listening(handler: Handler, port: int = 0) -> AsyncIterator[int]:
     """Serve `handler` and answer the port."""
@@ -78,6 +85,7 @@ class Service:
         self.document: dict[str, Any] | None = None
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer as told; without a word, with what was asked for."""
         if request.path == "/openapi.json":
             return web.json_response(self.document) if self.document else web.Response(status=503)
         if self.handler is not None:
@@ -106,6 +114,7 @@ class Access(Service):
         self.pause: asyncio.Event | None = None
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer the gateway's own calls, and others as a service does."""
         match request.path:
             case "/internal/v1/callers/resolve":
                 return await self._resolve(request)
