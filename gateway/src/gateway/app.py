@@ -75,8 +75,9 @@ async def _start(
     """Start what needs a loop; `stack` ends it, last first."""
     services = settings.services(config)
     stack.callback(log.flush)
-    admin = AdminServer(metrics, settings.port + 4 if settings.admin_port is None else settings.admin_port)
-    stack.callback(admin.close)
+    admin = AdminServer(metrics)
+    stack.push_async_callback(admin.close)
+    await admin.open(settings.port + 4 if settings.admin_port is None else settings.admin_port)
     access = AccessService(services["access"], signer)
     stack.push_async_callback(access.close)
     callers = Callers(access, signer, clock, monotonic, most=config.limits.callers)

@@ -4,6 +4,7 @@ Refused with the whole set: symmetric keys and private halves (somebody publishe
 Left aside one by one: keys for encryption, other curves, RSA under 2048 bits, what is not strict base64url.
 """
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,13 +64,19 @@ def _key(entry: Mapping[str, Any]) -> TrustedKey | None:
     if kind in _CURVES and entry.get("crv") != _CURVES[kind]:
         return None
     numbers = {name: entry.get(name) for name in _NUMBERS[kind]}
-    if not all(isinstance(value, str) and _BASE64URL.fullmatch(value) for value in numbers.values()):
+    if not all(
+        isinstance(value, str) and _BASE64URL.fullmatch(value) and len(value) % 4 != 1 for value in numbers.values()
+    ):
         return None
     algorithms = _ALGORITHMS[kind]
     if (named := entry.get("alg")) is not None:
         algorithms = algorithms & {named} if isinstance(named, str) else set()
     imported = _imported(kind, {"kty": kind, **numbers} | ({"crv": _CURVES[kind]} if kind in _CURVES else {}))
     return TrustedKey(imported, frozenset(algorithms)) if imported and algorithms else None
+
+
+def _is_base64url(value: object) -> bool:
+    return isinstance(value, str) and _BASE64URL.fullmatch(value) is not None and len(value) % 4 != 1
 
 
 def _is_for_signatures(entry: Mapping[str, Any]) -> bool:
@@ -80,17 +87,20 @@ def _is_for_signatures(entry: Mapping[str, Any]) -> bool:
 
 
 def _imported(kind: str, parts: dict[str, Any]) -> Key | None:
+    if kind == "RSA" and not _is_strong(_number(parts["n"]), _number(parts["e"])):
+        return None
+    types: dict[str, type[Key]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
     try:
-        if kind == "RSA":
-            rsa = RSAKey.import_key(parts)
-            numbers = rsa.public_key.public_numbers()
-            return rsa if numbers.n.bit_length() in _RSA_BITS and numbers.e >= 3 and numbers.e % 2 else None  # noqa: PLR2004 - RFC 8017, 3.1
-        if kind == "EC":
-            ec = ECKey.import_key(parts)
-            _ = ec.public_key  # raises where the point is not on the curve
-            return ec
-        okp = OKPKey.import_key(parts)
-        _ = okp.public_key
+        key = types[kind].import_key(parts)
+        _ = key.public_key  # raises where a point is not on its curve
     except (JoseError, ValueError, TypeError, UnsupportedAlgorithm):
         return None
-    return okp
+    return key
+
+
+def _is_strong(modulus: int, exponent: int) -> bool:
+    return modulus.bit_length() in _RSA_BITS and exponent >= 3 and exponent % 2 == 1  # noqa: PLR2004 - RFC 8017, 3.1
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
@@ -72,19 +73,25 @@ class _Cache(Collector):
 
 
 class AdminServer:
-    """`/metrics` on loopback."""
+    """`/metrics` on loopback, on a port that no caller reaches."""
 
-    def __init__(self, metrics: Metrics, port: int) -> None:
-        """Listen. Raises OSError when the port is taken."""
-        self._server, self._thread = start_http_server(port, "127.0.0.1", metrics.registry)
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._runner = web.ServerRunner(web.Server(self._answer), shutdown_timeout=0.1)
+        self.port = 0
 
-    @property
-    def port(self) -> int:
-        """Answer where it listens."""
-        return int(self._server.server_address[1])
+    async def open(self, port: int) -> None:
+        """Listen; 0 is any port. Raises OSError when the port is taken."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
 
-    def close(self) -> None:
-        """Stop, and wait until it has."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    async def close(self) -> None:
+        """Stop."""
+        await self._runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        if request.path != "/metrics":
+            return web.Response(status=404)
+        return web.Response(body=generate_latest(self._metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
