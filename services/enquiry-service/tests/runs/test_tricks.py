@@ -3,7 +3,7 @@
 `static` is a word of the check's own sentence. `without` says what stops the trick when the check is left out and it
 goes to PostgreSQL as a report would, under the role that may only read:
 
-    grammar      it is not one query, and COPY (SELECT …) takes nothing else
+    grammar      it is not one query, and COPY (SELECT …) takes nothing else; or this PostgreSQL was built without it
     role         the role lacks the privilege
     read only    the transaction is READ ONLY
     limits       the plan's cost, the time, the size
@@ -113,8 +113,8 @@ TRICKS = {
         "SELECT query_to_xml('DELETE FROM campus.course', true, true, '')", "query_to_xml", "role|read only|grammar"
     ),
     "table to xml": Trick("SELECT table_to_xml('hidden.salary', true, true, '')", "table_to_xml", "role"),
-    "database to xml": Trick("SELECT database_to_xml(true, true, '')", "database_to_xml", "seen|role"),
-    "xml table": Trick("SELECT * FROM XMLTABLE('/a' PASSING '<a/>' COLUMNS b text)", "XMLTABLE|read", "seen"),
+    "database to xml": Trick("SELECT database_to_xml(true, true, '')", "database_to_xml", "seen|role|grammar"),
+    "xml table": Trick("SELECT * FROM XMLTABLE('/a' PASSING '<a/>' COLUMNS b text)", "XMLTABLE|read", "seen|grammar"),
     "cursor to xml": Trick("SELECT cursor_to_xml('c', 1, true, true, '')", "cursor_to_xml", "grammar|role"),
     "statistics by text": Trick(
         "SELECT ts_stat('DELETE FROM campus.course RETURNING to_tsvector(title)')", "ts_stat", "role|read only|grammar"
