@@ -113,8 +113,8 @@ TRICKS = {
         "SELECT query_to_xml('DELETE FROM campus.course', true, true, '')", "query_to_xml", "role|read only|grammar"
     ),
     "table to xml": Trick("SELECT table_to_xml('hidden.salary', true, true, '')", "table_to_xml", "role"),
-    "database to xml": Trick("SELECT database_to_xml(true, true, '')", "database_to_xml", "seen|role"),
-    "xml table": Trick("SELECT * FROM XMLTABLE('/a' PASSING '<a/>' COLUMNS b text)", "XMLTABLE|read", "seen"),
+    "database to xml": Trick("SELECT database_to_xml(true, true, '')", "database_to_xml", "seen|role|grammar"),
+    "xml table": Trick("SELECT * FROM XMLTABLE('/a' PASSING '<a/>' COLUMNS b text)", "XMLTABLE|read", "seen|grammar"),
     "cursor to xml": Trick("SELECT cursor_to_xml('c', 1, true, true, '')", "cursor_to_xml", "grammar|role"),
     "statistics by text": Trick(
         "SELECT ts_stat('DELETE FROM campus.course RETURNING to_tsvector(title)')", "ts_stat", "role|read only|grammar"
