@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lodge_local")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="start the whole suite and keep it running")
+    commands.add_parser("demo", help="walk the journey through a suite that runs")
     commands.add_parser("load", help="load the demonstration data; `run` does it with a new home")
     chosen = parser.parse_args(argv).command
     os.umask(0o077)
@@ -26,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         suite = _suite()
         if chosen == "load":
             _load(suite)
+        elif chosen == "demo":
+            journey = importlib.import_module("lodge_local.journey.walk")  # heavy, and `run` does not need it
+            asyncio.run(journey.walk(suite.home, port=suite.port))
         else:
             children.end_with_make()
             asyncio.run(running.run(suite))
