@@ -161,7 +161,10 @@ SQLSTATES = {
     "42501": "role", "25006": "read only", "25001": "read only",
     "57014": "limits", "53200": "limits", "54000": "limits",
 }  # fmt: skip
-"""Insufficient privilege; read-only transaction; cancelled, out of memory, too large. What else PostgreSQL refuses is no query that it can read."""
+"""Insufficient privilege; read-only transaction; cancelled, out of memory, too large.
+
+What else PostgreSQL refuses is no query that it can read.
+"""
 
 
 @pytest.mark.parametrize("name", TRICKS)

@@ -151,7 +151,7 @@ async def file_enquiry(journey: Journey) -> str:
     journey.made["enquiry"] = await ada.post(
         "/enquiry/v1/enquiries", kind="data", title="Students by programme", purpose="Planning rooms."
     )
-    return journey.made["enquiry"]["id"]
+    return f"{journey.made['enquiry']['id']}: {journey.made['enquiry']['title']}"
 
 
 async def answer_enquiry(journey: Journey) -> str:
