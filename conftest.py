@@ -5,6 +5,7 @@ import secrets
 
 import pytest
 
+import gateway  # noqa: F401 - before pytest takes the folder of the same name for the package
 from lodge_kit.testing.databases import RUN, drop_all
 from lodge_local import server_for_tests
 from lodge_local.failures import Failed
