@@ -32,7 +32,9 @@ def test_a_new_key_seals_and_the_old_one_still_opens() -> None:
 
 
 @pytest.mark.parametrize(
-    "token", ["", "nonsense", "gAAAA", "é", Sealer(OTHER).seal("secret"), Sealer(NEW).seal("x")[:-2]]
+    "token",
+    ["", "nonsense", "gAAAA", "é", Sealer(OTHER).seal("secret"), Sealer(NEW).seal("x")[:-2]],
+    ids=["empty", "no-token", "begun", "no-ascii", "another-key", "cut-short"],  # each worker makes keys of its own
 )
 def test_a_token_that_no_key_opens_says_what_to_do(token: str) -> None:
     with pytest.raises(NotOpened, match=r"LODGE_SEALING_KEYS.*put the key") as failed:
@@ -40,7 +42,9 @@ def test_a_token_that_no_key_opens_says_what_to_do(token: str) -> None:
     assert NEW not in str(failed.value)
 
 
-@pytest.mark.parametrize("keys", ["", " , ", "short", f"{NEW},short", f"{NEW},é"])
+@pytest.mark.parametrize(
+    "keys", ["", " , ", "short", f"{NEW},short", f"{NEW},é"], ids=["empty", "commas", "short", "one-short", "no-ascii"]
+)
 def test_keys_that_are_none_stop_the_start_without_being_shown(keys: str) -> None:
     with pytest.raises(ValueError, match="LODGE_SEALING_KEYS") as failed:
         Sealer(keys)

@@ -139,7 +139,7 @@ async def test_a_program_run_once_is_heard_only_when_it_fails() -> None:
 
     async def launch() -> None:
         await supervisor.once(python("fine", "print('chatter')"))
-        await supervisor.once(python("migrate", "import sys; print('first'); sys.exit('no such table')"))
+        await supervisor.once(python("migrate", "import sys; print('first', flush=True); sys.exit('no such table')"))
 
     with pytest.raises(Failed, match=r"^migrate ended with status 1: no such table$"):
         await supervisor.oversee(launch())

@@ -67,6 +67,7 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
         lifespan=opened,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would name this service's own address, or whatever Host says
         dependencies=[Depends(known_parameters)],
         generate_unique_id_function=lambda route: f"{service.name}_{route.name}",
         max_body_size=LARGEST_BODY,

@@ -7,7 +7,7 @@ were altered, removed or put in between no longer verify. The chain's head is lo
 import hashlib
 import hmac
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select, text, update
@@ -19,6 +19,7 @@ from lodge_kit.identity import Caller
 from lodge_kit.tables import AuditEvent, Counter
 
 _BATCH = 500
+_SEALED = select(AuditEvent).where(col(AuditEvent.seq).is_not(None))
 
 
 def record(
@@ -40,6 +41,12 @@ def record(
     )
 
 
+async def head(session: AsyncSession) -> tuple[int, str]:
+    """Answer the last place in the chain and its seal, 0 and nothing before the first: what is kept elsewhere."""
+    last = (await session.execute(_SEALED.order_by(col(AuditEvent.seq).desc()).limit(1))).scalar_one_or_none()
+    return (last.seq or 0, (last.seal or b"").hex()) if last else (0, "")
+
+
 async def seal(session: AsyncSession, key: bytes) -> int:
     """Give the unsealed rows their place in the chain; answers how many. One sealer at a time."""
     got = await session.execute(text("SELECT pg_try_advisory_xact_lock(hashtextextended('lodge audit', 0))"))
@@ -49,9 +56,8 @@ async def seal(session: AsyncSession, key: bytes) -> int:
     rows = list((await session.execute(unsealed)).scalars())
     if not rows:
         return 0
-    sealed = select(AuditEvent).where(col(AuditEvent.seq).is_not(None)).order_by(col(AuditEvent.seq).desc()).limit(1)
-    last = (await session.execute(sealed)).scalar_one_or_none()
-    seq, previous = (last.seq or 0, last.seal or b"") if last else (0, b"")
+    seq, sealed = await head(session)
+    previous = bytes.fromhex(sealed)
     for row in rows:
         seq += 1
         previous = _seal(key, previous, seq, row)
@@ -61,20 +67,19 @@ async def seal(session: AsyncSession, key: bytes) -> int:
 
 
 def _seal(key: bytes, previous: bytes, seq: int, row: AuditEvent) -> bytes:
-    told = [seq, row.id, row.at.isoformat(), row.actor, row.client_id, row.action]
+    told = [seq, row.id, row.at.astimezone(UTC).isoformat(), row.actor, row.client_id, row.action]
     told += [row.subject_type, row.subject_id, row.facts, row.request_id]
     return hmac.new(key, previous + json.dumps(told).encode(), hashlib.sha256).digest()
 
 
 async def broken(session: AsyncSession, key: bytes) -> int | None:
     """Verify the whole chain; answers the first `seq` that does not verify, None when all do."""
-    chain = select(AuditEvent).where(col(AuditEvent.seq).is_not(None)).order_by(col(AuditEvent.seq))
-    rows = await session.stream(chain.execution_options(yield_per=_BATCH))
+    rows = await session.stream(_SEALED.order_by(col(AuditEvent.seq)).execution_options(yield_per=_BATCH))
     expected, previous = 0, b""
     async for row in rows.scalars():
         expected += 1
         previous = _seal(key, previous, expected, row)
         if row.seq != expected or not hmac.compare_digest(previous, row.seal or b""):
             return expected
-    sealed = await session.execute(select(col(Counter.value)).where(col(Counter.name) == "audit"))
-    return expected + 1 if sealed.scalar_one() > expected else None
+    counted = await session.execute(select(col(Counter.value)).where(col(Counter.name) == "audit"))
+    return expected + 1 if counted.scalar_one() > expected else None

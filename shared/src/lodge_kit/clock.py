@@ -1,8 +1,14 @@
 """Where time comes from: one function, handed to `create_app`, so that a test can be any day it likes."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated
 from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime, BeforeValidator
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 Clock = Callable[[], datetime]
 """Answers the present instant, aware, in UTC."""
@@ -14,5 +20,19 @@ def system_clock() -> datetime:
 
 
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """Answer the first instant after `day` in `zone`: what `as_of=2026-03-01` means, the whole day included."""
-    return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
+    """Answer the last instant of `day` in `zone`, to the microsecond that PostgreSQL keeps."""
+    return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC) - timedelta(microseconds=1)
+
+
+def _instant_or_day(value: object) -> object:
+    # A date is read as one here: pydantic would take it for the midnight at which that day begins.
+    return date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else value
+
+
+AsOf = Annotated[AwareDatetime | date, BeforeValidator(_instant_or_day)]
+"""What `as_of` takes: an instant, or a date that means that day's end in the institution's time zone."""
+
+
+def instant_of(as_of: datetime | date, zone: ZoneInfo) -> datetime:
+    """Answer the instant that `as_of` means."""
+    return as_of if isinstance(as_of, datetime) else end_of_day(as_of, zone)

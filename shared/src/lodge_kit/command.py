@@ -5,6 +5,7 @@ import asyncio
 import gc
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -21,6 +22,9 @@ from lodge_kit.webhooks.courier import Courier
 from lodge_kit.world import World
 
 log = logs.logger(__name__)
+
+_LONGEST_WAIT = 30.0
+"""Seconds between two beginnings of a loop that keeps failing."""
 
 Loop = Callable[[World], Awaitable[None]]
 """Work that goes on as long as the worker does."""
@@ -110,7 +114,7 @@ async def work(world: World, loops: Sequence[Loop]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         running.add_signal_handler(number, stop.set)
     async with world.opened():
-        tasks = [asyncio.create_task(forever(world, loop)) for loop in (_deliver, _work_jobs, _mind, *loops)]
+        tasks = [asyncio.create_task(forever(world, loop)) for loop in (*_LOOPS, *loops)]
         log.info("working")
         ended = asyncio.create_task(stop.wait())
         await asyncio.wait({ended, *tasks}, return_when=asyncio.FIRST_COMPLETED)
@@ -123,13 +127,15 @@ async def forever(world: World, loop: Loop) -> None:
     """Keep a loop going: what fails is logged and begun again, a little later each time."""
     wait = 1.0
     while True:
+        began = time.monotonic()
         try:
             await loop(world)
-            wait = 1.0
         except Exception as error:  # noqa: BLE001 - whatever it is, the other loops must go on and this one come back
             log.warning("a worker's loop failed and is begun again", loop=loop.__name__, reason=repr(error)[:300])
+        if time.monotonic() - began > _LONGEST_WAIT:
+            wait = 1.0  # it ran well for a while: this is a new failure, not the last one again
         await asyncio.sleep(wait)
-        wait = min(wait * 2, 30.0)
+        wait = min(wait * 2, _LONGEST_WAIT)
 
 
 async def _deliver(world: World) -> None:
@@ -146,16 +152,39 @@ async def _work_jobs(world: World) -> None:
     )
 
 
-async def _mind(world: World) -> None:
-    """Each second: seal the audit, route notices, send mail. Each minute: rescue jobs, forget what is old."""
-    for second in range(60):
+async def _seal(world: World) -> None:
+    key = world.settings.audit_key.get_secret_value().encode()
+    while True:
         async with world.database.transaction() as session:
-            await audit.seal(session, world.settings.audit_key.get_secret_value().encode())
+            sealed = await audit.seal(session, key)
+        await asyncio.sleep(0 if sealed else 1)
+
+
+async def _testify(world: World) -> None:
+    """Log the head of the audit's chain each hour: a chain that is cut off later has its witness elsewhere."""
+    while True:
+        async with world.database.transaction() as session:
+            seq, seal = await audit.head(session)
+        log.info("head of the audit's chain", seq=seq, seal=seal)
+        await asyncio.sleep(3600)
+
+
+async def _tell(world: World) -> None:
+    while True:
         await notices.route(world)
         await notices.send_mail(world)
-        if second == 0:
-            await jobs.rescue(world.queue)
-            await jobs.forget(world.queue)
-            async with world.database.transaction() as session:
-                await idempotency.forget(session, now=world.clock())
         await asyncio.sleep(1)
+
+
+async def _tidy(world: World) -> None:
+    """Rescue jobs whose worker died, forget what is old."""
+    while True:
+        await jobs.rescue(world.queue)
+        await jobs.forget(world.queue)
+        async with world.database.transaction() as session:
+            await idempotency.forget(session, now=world.clock())
+        await asyncio.sleep(60)
+
+
+_LOOPS: tuple[Loop, ...] = (_deliver, _work_jobs, _seal, _testify, _tell, _tidy)
+"""What every worker does: each on its own, so that one that fails holds up no other."""

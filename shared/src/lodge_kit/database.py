@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated
 
+import psycopg
 from fastapi import Depends, Request
+from procrastinate.exceptions import ConnectorException
 from psycopg import AsyncConnection
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from lodge_kit.problems import Conflict, Problem, Unavailable
+from lodge_kit.problems import Conflict, Invalid, Problem, Unavailable
 
 POOL_WAIT = 5
 """Seconds a request waits for a connection before it is told to come back."""
@@ -38,9 +40,11 @@ class Database:
             pool_size=size,
             max_overflow=0,
             pool_timeout=POOL_WAIT,
+            hide_parameters=True,  # an error's text goes into the log, and parameters are people's data
             pool_pre_ping=True,  # a database that was restarted is met by a new connection, not by an error
             connect_args={
                 "connect_timeout": CONNECT_WAIT,
+                "tcp_user_timeout": 10_000,  # ms: a database behind a broken network is away, not slow
                 "application_name": name,
                 "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60s",
             },
@@ -107,14 +111,24 @@ def problem_of(error: Exception) -> Problem | None:
     """Say what a database error means to the caller; None when it is our own mistake (500)."""
     if isinstance(error, PoolTimeoutError):
         return Unavailable("Too many requests are waiting for the database. Try again in a moment.")
-    if not isinstance(error, DBAPIError):
+    # psycopg's own come from connections that are used directly, for jobs and for COPY.
+    cause = (
+        error.orig if isinstance(error, DBAPIError)
+        else error.__cause__ if isinstance(error, ConnectorException)
+        else error
+    )  # fmt: skip
+    if not isinstance(cause, psycopg.Error):
         return None
-    state = getattr(error.orig, "sqlstate", None)
-    if error.connection_invalidated or state in _OURS_TO_RETRY or (state or "08").startswith(("08", "57P", "53")):
-        # No SQLSTATE on an operational error: the connection broke before the server could say anything.
-        if state is None and not isinstance(error, OperationalError):
-            return None
-        return Unavailable("The database cannot be reached or is too busy. Nothing was changed; try again in a moment.")
+    state = cause.sqlstate
+    # No SQLSTATE on an operational error: the connection broke before the server could say anything.
+    lost = isinstance(cause, psycopg.OperationalError) and (state or "08").startswith(("08", "57P", "53"))
+    if lost or state in _OURS_TO_RETRY or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return Unavailable(
+            "The database cannot be reached or is too busy. Try again in a moment, with the same Idempotency-Key if"
+            " you sent one."
+        )
     if state == "23505":
         return Conflict("Something with the same identifying values exists already. Look it up and change that one.")
+    if isinstance(cause, psycopg.DataError):  # a NUL in a text, a number or a date that is out of range
+        return Invalid("A value cannot be stored: a NUL character, or a number or time that is out of range.")
     return None

@@ -38,7 +38,7 @@ class Edge:
         async def noted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # an HTTPStatus, which logs would show with its name
                 MutableHeaders(scope=message)["X-Request-Id"] = cause.request_id
             await send(message)
 
@@ -100,7 +100,8 @@ def handle_errors(app: FastAPI) -> None:
             405: f"{request.url.path} does not take {request.method}.",
             413: "The body is larger than this takes.",
         }
-        problem = kind(sentences.get(error.status_code, str(error.detail)), headers=error.headers)
+        problem = kind(sentences.get(error.status_code, str(error.detail)))
+        problem.headers |= dict(error.headers or {})  # Allow, of a 405
         return problems.answer(problem, instance=request.url.path)
 
 

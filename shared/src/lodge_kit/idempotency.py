@@ -19,9 +19,10 @@ from pydantic.config import JsonDict
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
+from starlette.responses import StreamingResponse
 
 from lodge_kit import database
-from lodge_kit.identity import Verifier
+from lodge_kit.identity import ANONYMOUS, Verifier
 from lodge_kit.problems import BadRequest, Conflict, ContentTooLarge, Problem
 from lodge_kit.tables import IdempotencyKey
 
@@ -57,6 +58,8 @@ class IdempotentRoute(APIRoute):
             if key is None or request.method != "POST":
                 return await handle(request)
             record = await _record(request, key)
+            if record is None:
+                return await handle(request)
             kept = await _kept(request, record)
             if kept is not None:
                 return kept
@@ -68,17 +71,19 @@ class IdempotentRoute(APIRoute):
         return handler
 
 
-async def _record(request: Request, key: str) -> IdempotencyKey:
+async def _record(request: Request, key: str) -> IdempotencyKey | None:
     if not _KEY.fullmatch(key):
         raise BadRequest("Idempotency-Key must be 1 to 255 visible ASCII characters; a UUID is a good one.")
     verifier: Verifier = request.app.state.verifier
     caller = await verifier.caller(request.headers.get("authorization"))
+    if caller.id == ANONYMOUS:
+        return None  # nobody in particular: one stranger must not be given another's answer
     body = await request.body()
     if len(body) > LARGEST_BODY:
         raise ContentTooLarge("A body sent with Idempotency-Key may have 1 MB. Send larger ones without the key.")
     now: datetime = request.app.state.clock()
     return IdempotencyKey(
-        caller=caller.client_id or caller.id,
+        caller=caller.id,  # not the client: a portal is the client of many people
         route=f"{request.method} {request.url.path}",
         key=key,
         fingerprint=hashlib.sha256(body).digest(),
@@ -110,7 +115,7 @@ async def _kept(request: Request, record: IdempotencyKey) -> Response | None:
 
 
 async def _keep(request: Request, record: IdempotencyKey, response: Response, once: list[str]) -> None:
-    if not isinstance(response.body, bytes):
+    if isinstance(response, StreamingResponse) or not isinstance(response.body, bytes):
         return
     record.status = response.status_code
     record.headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}

@@ -9,6 +9,7 @@ pass 8 kB, `permissions_ref: true` stands in their place, and the service asks a
 There is no switch that turns any of this off. Tests sign with a key made for the run (`lodge_kit.testing`).
 """
 
+import asyncio
 import hashlib
 import re
 import time
@@ -21,7 +22,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
-from lodge_kit.problems import Forbidden, NotAuthenticated
+from lodge_kit.problems import Forbidden, NotAuthenticated, Unavailable
 
 ISSUER = "lodge-gateway"
 TOKEN_TYPE = "lodge+jwt"  # noqa: S105 - the name of a type
@@ -29,6 +30,8 @@ ALGORITHM = "Ed25519"
 LONGEST_LIFE = 60
 """Seconds: a token that lives longer was not made by our gateway."""
 LEEWAY = 5
+ANONYMOUS = "anonymous"
+"""The subject of a call on a public route."""
 _REMEMBERED = 4096
 _BEARER = re.compile(r"Bearer ([A-Za-z0-9_=.-]+)", re.IGNORECASE)
 
@@ -115,16 +118,34 @@ class PublishedKeys:
         self._interval = interval
         self._keys = StaticKeys(KeySet([]))
         self._fetched_at = float("-inf")
+        self._away: Unavailable | None = None
+        self._asking = asyncio.Lock()
 
     async def find(self, kid: str) -> OKPKey | None:
-        """Answer the key with this id, asking the gateway once when it is new."""
+        """Answer the key with this id, asking the gateway once when it is new.
+
+        Raises `Unavailable` where the gateway could not be asked: the token may well be good.
+        """
         known = await self._keys.find(kid)
-        if known is not None or time.monotonic() - self._fetched_at < self._interval:
+        if known is not None:
             return known
-        self._fetched_at = time.monotonic()
-        document = await self._fetch()
-        self._keys = StaticKeys(KeySet.import_key_set({"keys": list(document["keys"])}))
-        return await self._keys.find(kid)
+        async with self._asking:  # those who come while it is asked wait for its answer
+            if time.monotonic() - self._fetched_at >= self._interval:
+                await self._ask()
+        known = await self._keys.find(kid)
+        if known is None and self._away is not None:
+            raise self._away
+        return known
+
+    async def _ask(self) -> None:
+        try:
+            document = await self._fetch()
+            self._keys = StaticKeys(KeySet.import_key_set({"keys": list(document["keys"])}))
+            self._away = None
+        except Unavailable as error:
+            self._away = error
+        finally:
+            self._fetched_at = time.monotonic()
 
 
 Resolve = Callable[[str], Awaitable[Mapping[str, Any]]]

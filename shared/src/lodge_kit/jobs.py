@@ -55,7 +55,11 @@ async def rescue(app: procrastinate.App) -> int:
     stalled = list(await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER))
     for job in stalled:
         log.warning("job of a worker that died is tried again", job=job.id, task=job.task_name)
-        await app.job_manager.retry_job(job, retry_at=datetime.now(UTC))
+        try:
+            await app.job_manager.retry_job(job, retry_at=datetime.now(UTC))
+        except procrastinate.exceptions.UniqueViolation:
+            # Another waits under the same name: that one does the work, this one only holds the lock.
+            await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
     return len(stalled)
 
 

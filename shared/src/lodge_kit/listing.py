@@ -7,7 +7,9 @@ used with another one. There are no totals; `?count=true` counts up to 1,000.
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -26,6 +28,7 @@ DEFAULT_LIMIT = 50
 MOST = 200
 COUNTED = 1_000
 _STREAMED_AT_ONCE = 1_000
+_QUALITY = re.compile(r"(?:^|;)\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)")
 
 T = TypeVar("T", bound=BaseModel)
 Column = Mapped[Any] | ColumnElement[Any]
@@ -106,7 +109,7 @@ class Listing(Generic[T]):
         descending = ask.sort.startswith("-")
         ordered = statement.order_by(*((c.desc() if descending else c.asc()) for c in (order, self.key)))
         if ask.csv:
-            return self._csv(request, ordered, present, filename)
+            return await self._csv(request, ordered, present, filename)
         fingerprint = _fingerprint(request, ask)
         narrowed = ordered.add_columns(order.label("lodge_sort"), self.key.label("lodge_key")).limit(ask.limit + 1)
         if ask.cursor:
@@ -120,7 +123,8 @@ class Listing(Generic[T]):
             following = _write_cursor(rows[ask.limit - 1].lodge_sort, rows[ask.limit - 1].lodge_key, fingerprint)
         page = self.page(items=[present(row) for row in rows[: ask.limit]], next_cursor=following)
         if ask.count:
-            counted = statement.with_only_columns(literal(1)).order_by(None).limit(COUNTED + 1).subquery()
+            ones = statement.with_only_columns(literal(1), maintain_column_froms=True).order_by(None)
+            counted = ones.limit(COUNTED + 1).subquery()
             found = (await session.execute(select(func.count()).select_from(counted))).scalar_one()
             page.count, page.count_exact = min(found, COUNTED), found <= COUNTED
         headers = {"Vary": "Accept"}
@@ -129,25 +133,43 @@ class Listing(Generic[T]):
         body = page.model_dump_json(exclude=None if ask.count else {"count", "count_exact"})
         return Response(body, headers=headers, media_type="application/json")
 
-    def _csv(
+    async def _csv(
         self, request: Request, statement: Select[*tuple[Any, ...]], present: Callable[[Any], T], filename: str
     ) -> StreamingResponse:
-        async def shown() -> AsyncIterator[T]:
+        async def shown() -> AsyncGenerator[T]:
             async with database.of(request).reading() as session:
-                rows = await session.stream(statement.execution_options(yield_per=_STREAMED_AT_ONCE))
-                async for row in rows:
+                found = await session.stream(statement.execution_options(yield_per=_STREAMED_AT_ONCE))
+                async for row in found:
                     yield present(row)
 
+        rows = shown()
+        chunks = tabular.stream(rows, self.shows)
+        # The first chunk before the answer begins: a database that is away is then a 503, not half a table.
+        first = await anext(chunks)
+
+        async def whole() -> AsyncIterator[bytes]:
+            async with aclosing(rows), aclosing(chunks):
+                yield first
+                async for chunk in chunks:
+                    yield chunk
+
         return StreamingResponse(
-            tabular.stream(shown(), self.shows),
+            whole(),
             media_type="text/csv; charset=utf-8; header=present",
             headers={"Content-Disposition": f'attachment; filename="{filename}.csv"', "Vary": "Accept"},
         )
 
 
 def _prefers_csv(accept: str) -> bool:
-    csv, _, _ = accept.partition("application/json")
-    return "text/csv" in csv
+    """Say whether CSV is wanted more than JSON (RFC 9110, 12.5.1); of two wanted alike, the one named first."""
+    wanted = {"text/csv": 0.0, "application/json": 0.0}
+    for part in accept.lower().split(","):
+        kind, _, parameters = part.partition(";")
+        found = _QUALITY.search(parameters)
+        if kind.strip() in wanted:
+            wanted[kind.strip()] = float(found[1]) if found else 1.0
+    csv, plain = wanted.values()
+    return csv > plain or (csv == plain > 0 and accept.lower().find("csv") < accept.lower().find("json"))
 
 
 def _fingerprint(request: Request, ask: Ask) -> str:

@@ -30,6 +30,7 @@ def _without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 def set_up(deployable: str, *, form: str = "json") -> None:
     """Send everything, the libraries' logs too, to standard output in one form."""
     chain: list[Any] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -6,7 +6,7 @@ person; who has left is stood in for by the deputy, then by the administrators. 
 
 import asyncio
 import smtplib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -146,39 +146,53 @@ def next_digest(now: datetime, settings: ServiceSettings) -> datetime:
 
 async def send_mail(world: World) -> int:
     """Send what is due, one mail an address; answers how many mails went out."""
-    if world.settings.smtp_url is None:
-        return 0
+    sent = 0
+    while world.settings.smtp_url is not None:
+        went = await _send_next(world)
+        if went is None:
+            break
+        sent += went
+    return sent
+
+
+async def _send_next(world: World) -> bool | None:
+    """Send one address what is due; says whether it went, None when nothing is due.
+
+    An address a transaction: a mail server that hangs then holds one for twenty seconds, not for a hundred of them.
+    """
     async with world.database.transaction() as session:
-        due = select(Mail, Notice).join(Notice, col(Notice.id) == col(Mail.notice_id))
-        due = due.where(col(Mail.sent_at).is_(None), col(Mail.due_at) <= func.now(), col(Mail.failures) < len(_RETRIES))
-        due = due.order_by(col(Mail.address), col(Notice.id)).limit(_BATCH).with_for_update(skip_locked=True, of=Mail)
-        by_address: dict[str, list[Notice]] = {}
-        for mail, notice in (await session.execute(due)).all():
-            by_address.setdefault(mail.address, []).append(notice)
-        sent = 0
-        for address, lines in by_address.items():
-            error = await _send(world.settings, address, lines)
-            sent += error is None
-            await _note(session, address, lines, error)
-        return sent
+        due = select(Mail).where(
+            col(Mail.sent_at).is_(None), col(Mail.due_at) <= func.now(), col(Mail.failures) < len(_RETRIES)
+        )
+        first = due.order_by(col(Mail.due_at)).limit(1).with_for_update(skip_locked=True)
+        mail = (await session.execute(first)).scalar_one_or_none()
+        if mail is None:
+            return None
+        same = due.where(col(Mail.address) == mail.address).order_by(col(Mail.notice_id)).limit(_BATCH)
+        mails = list((await session.execute(same.with_for_update(skip_locked=True))).scalars())
+        wanted = col(Notice.id).in_([one.notice_id for one in mails])
+        lines = list((await session.execute(select(Notice).where(wanted).order_by(col(Notice.id)))).scalars())
+        error = await _send(world.settings, mail.address, lines)
+        for one in mails:
+            _note(one, error, now=datetime.now(UTC))
+        return error is None
 
 
-async def _note(session: AsyncSession, address: str, lines: list[Notice], error: str | None) -> None:
-    these = col(Mail.address) == address, col(Mail.notice_id).in_([line.id for line in lines])
+def _note(mail: Mail, error: str | None, *, now: datetime) -> None:
+    mail.error = error
     if error is None:
-        await session.execute(update(Mail).where(*these).values(sent_at=func.now(), error=None))
-        return
-    rows = (await session.execute(select(Mail).where(*these))).scalars()
-    for mail in rows:
-        mail.due_at = mail.due_at + _RETRIES[min(mail.failures, len(_RETRIES) - 1)]
-        mail.failures, mail.error = mail.failures + 1, error
+        mail.sent_at = now
+    else:
+        mail.due_at = now + _RETRIES[mail.failures]
+        mail.failures += 1
 
 
 def letter(settings: ServiceSettings, address: str, lines: list[Notice]) -> EmailMessage:
     """Write the mail: a line and a link for each notice."""
     mail = EmailMessage()
     mail["From"], mail["To"] = settings.mail_from, address
-    mail["Subject"] = lines[0].title if len(lines) == 1 else f"Lodge: {len(lines)} things for you"
+    subject = lines[0].title if len(lines) == 1 else f"Lodge: {len(lines)} things for you"
+    mail["Subject"] = " ".join(subject.split())  # a line break would end the header
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: out-of-office replies do not answer it
     portal = settings.portal_url.rstrip("/")
     mail.set_content("\n\n".join(f"{line.title}\n{portal}{line.path}" for line in lines) + "\n")
@@ -205,6 +219,7 @@ async def _send(settings: ServiceSettings, address: str, lines: list[Notice]) ->
         OSError,
         TimeoutError,
         asyncio.IncompleteReadError,
+        ValueError,  # an address that no header can hold
     ) as error:
         log.warning("mail was not sent", reason=type(error).__name__)
         return type(error).__name__

@@ -8,7 +8,7 @@ number is left a number, since `'-3` adds up to nothing.
 import csv
 import io
 import math
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -54,7 +54,7 @@ def row(item: BaseModel, model: type[BaseModel]) -> list[str]:
     return [cell(column.value(dumped)) for column in _columns(model)]
 
 
-async def stream(models: AsyncIterator[BaseModel], model: type[BaseModel]) -> AsyncIterator[bytes]:
+async def stream(models: AsyncIterator[BaseModel], model: type[BaseModel]) -> AsyncGenerator[bytes]:
     """Write the header, then a line for each item as it comes, in chunks of about 64 kB."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)

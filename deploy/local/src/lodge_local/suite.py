@@ -151,4 +151,4 @@ class Suite:
 
 def _python(package: str) -> list[str]:
     # -P: the current folder, which may be the repository with its `gateway/`, is no place to import from.
-    return [sys.executable, "-P", "-m", package]
+    return [sys.executable, "-P", "-m", "lodge_local.program", package]

@@ -6,15 +6,21 @@ committed rows only.
 """
 
 import os
+import secrets
 from collections.abc import Callable
 
 import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")[:8] or f"p{os.getpid()}"
+RUN = "LODGE_TEST_RUN"
+"""The variable by which a run's workers know what the run's databases are named."""
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 _KEPT = ("alembic_version", "counter")
+
+
+def _prefix() -> str:
+    return f"lodge_{os.environ.setdefault(RUN, secrets.token_hex(4))}_"
 
 
 class Databases:
@@ -32,7 +38,7 @@ class Databases:
 
     def fresh(self, name: str, service: str, migrate: Callable[[str], object]) -> str:
         """Make a database of one's own from the service's template: for outages and migrations."""
-        template, wanted = f"lodge_{RUN}_{service}_template", f"lodge_{RUN}_{name}"
+        template, wanted = f"{_prefix()}{service}_template", f"{_prefix()}{name}"
         with psycopg.connect(self._server, autocommit=True) as server:
             server.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [template])
             found = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [template]).fetchone()
@@ -68,6 +74,6 @@ class Databases:
 def drop_all(server_url: str) -> None:
     """Drop every database of this run."""
     with psycopg.connect(server_url, autocommit=True) as server:
-        rows = server.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [f"lodge_{RUN}_"])
+        rows = server.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [_prefix()])
         for (name,) in rows.fetchall():
             server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -19,6 +19,7 @@ from sqlalchemy import text
 from standardwebhooks import Webhook
 
 from lodge_kit import events, ids, logs, outbound
+from lodge_kit.database import CONNECT_WAIT
 from lodge_kit.world import World
 
 log = logs.logger(__name__)
@@ -30,6 +31,8 @@ SCHEDULE = tuple(
 PATIENCE = 15
 """Seconds a receiver has to answer."""
 LEASE = timedelta(seconds=60)
+FAREWELL = 5
+"""Seconds that a courier told to stop gives to what is under way; what then is not done is sent again by another."""
 AT_ONCE = 64
 AT_ONCE_EACH = 16
 """So that an endpoint that hangs never takes all the places."""
@@ -40,7 +43,8 @@ _SEQUENCE = text("""
     WITH fresh AS (
         SELECT id, row_number() OVER (ORDER BY id) AS n FROM event WHERE seq IS NULL ORDER BY id LIMIT 500
     ), base AS (
-        UPDATE counter SET value = value + (SELECT count(*) FROM fresh) WHERE name = 'event' RETURNING value
+        UPDATE counter SET value = value + (SELECT count(*) FROM fresh)
+        WHERE name = 'event' AND EXISTS (SELECT FROM fresh) RETURNING value
     ), numbered AS (
         UPDATE event SET seq = base.value - (SELECT count(*) FROM fresh) + fresh.n
         FROM fresh, base WHERE event.id = fresh.id RETURNING event.id, event.type, event.seq
@@ -124,17 +128,34 @@ class Courier:
     async def run(self) -> None:
         """Deliver until cancelled: at each NOTIFY, and at least each second."""
         awake = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen(awake))
-            while True:
-                try:
-                    more = await self.turn()
-                except Exception as error:  # noqa: BLE001 - the database may be away for a while: this must not end
-                    log.warning("deliveries wait for the database", reason=type(error).__name__)
-                    await asyncio.sleep(1)
-                    continue
-                if not more:
-                    await self._pause(awake)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(awake))
+                while True:
+                    try:
+                        more = await self.turn()
+                    except Exception as error:  # noqa: BLE001 - the database may be away for a while: this must not end
+                        log.warning("deliveries wait for the database", reason=type(error).__name__)
+                        await asyncio.sleep(1)
+                        continue
+                    if not more:
+                        await self._pause(awake)
+        finally:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Let what is under way end and note it: a receiver told twice at each restart would be told too often."""
+        if not self._under_way:
+            return
+        _, late = await asyncio.wait(self._under_way, timeout=FAREWELL)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        self._under_way -= late
+        try:
+            await self._note_what_is_done()
+        except Exception as error:  # noqa: BLE001 - leaving anyway: the leases run out and it is sent again
+            log.warning("deliveries could not be noted at the end", reason=type(error).__name__)
 
     async def drain(self) -> None:
         """Deliver until nothing more is due: what tests wait for."""
@@ -144,10 +165,7 @@ class Courier:
 
     async def turn(self) -> bool:
         """Do one round: note what came back, sequence, claim, send. Answers whether there may be more at once."""
-        done = {task for task in self._under_way if task.done()}
-        self._under_way -= done
-        if done:
-            await self._note([task.result() for task in done])
+        await self._note_what_is_done()
         sequenced = await sequence(self._world)
         room = AT_ONCE - len(self._under_way)
         claimed = await self._claim(room) if room else []
@@ -155,6 +173,12 @@ class Courier:
             self._busy[row.endpoint_id] += 1
             self._under_way.add(asyncio.create_task(self._send(row)))
         return bool(sequenced or claimed)
+
+    async def _note_what_is_done(self) -> None:
+        done = {task for task in self._under_way if task.done()}
+        if done:
+            await self._note([task.result() for task in done])
+        self._under_way -= done  # not before: while the database is away they are kept
 
     async def _pause(self, awake: asyncio.Event) -> None:
         waker = asyncio.create_task(awake.wait())
@@ -167,12 +191,15 @@ class Courier:
         direct = settings.listen_url.get_secret_value() if settings.listen_url else self._world.database.dsn
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(direct, autocommit=True) as connection:
+                async with await psycopg.AsyncConnection.connect(
+                    direct, autocommit=True, connect_timeout=CONNECT_WAIT
+                ) as connection:
                     await connection.execute(f"LISTEN {events.CHANNEL}")
                     async for _ in connection.notifies():
                         awake.set()
-            except psycopg.OperationalError:
-                await asyncio.sleep(1)  # the turn each second goes on meanwhile
+            except psycopg.Error:
+                pass  # the turn each second goes on meanwhile
+            await asyncio.sleep(1)
 
     async def _claim(self, room: int) -> list[Any]:
         async with self._world.database.autocommit.connect() as connection:
@@ -221,8 +248,10 @@ class Courier:
 
 _ATTEMPT = text(
     "INSERT INTO delivery_attempt (delivery_id, number, at, milliseconds, status, error, answer)"
-    " VALUES (:id, :number, :at, :ms, :status, :error, :answer) ON CONFLICT DO NOTHING"
+    " SELECT id, :number, :at, :ms, :status, :error, :answer"
+    " FROM (SELECT id FROM delivery WHERE id = :id FOR KEY SHARE) AS here ON CONFLICT DO NOTHING"
 )
+# The endpoint may have been removed meanwhile, and its deliveries with it.
 _OUTCOME = text(
     "UPDATE delivery SET state = :state, attempts = :number, due_at = now() + :wait,"
     " finished_at = CASE WHEN :state = 'pending' THEN NULL ELSE now() END WHERE id = :id"

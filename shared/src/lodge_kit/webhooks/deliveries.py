@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -91,7 +91,7 @@ async def list_deliveries(
 
 
 @router.get("/deliveries/{delivery_id}")
-async def get_shown(delivery_id: str, session: Session) -> DeliveryWithAttempts:
+async def get_delivery(delivery_id: str, session: Session, _by: Subscriber) -> DeliveryWithAttempts:
     """Read one delivery: what was sent, and each try with what came back."""
     row, event = await _delivered(session, delivery_id)
     tries = select(DeliveryAttempt).where(col(DeliveryAttempt.delivery_id) == delivery_id)
@@ -107,7 +107,10 @@ async def get_shown(delivery_id: str, session: Session) -> DeliveryWithAttempts:
 async def repeat_delivery(delivery_id: str, session: Session, by: Subscriber, now: Now) -> DeliveryOut:
     """Send it once more, under the same webhook-id."""
     row, event = await _delivered(session, delivery_id)
-    row.state, row.due_at, row.finished_at = "pending", now, None
+    # By the database's time, as leases are: a clock that is behind would hold it back.
+    again = update(Delivery).where(col(Delivery.id) == row.id)
+    await session.execute(again.values(state="pending", due_at=func.now(), finished_at=None))
+    await session.refresh(row)
     audit.record(session, "delivery.repeated", kind="delivery", of=row.id, by=by, now=now)
     await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
     return _shown(row, event)

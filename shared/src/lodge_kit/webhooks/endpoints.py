@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
+from yarl import URL
 
 from lodge_kit import audit, etags, ids, outbound
 from lodge_kit.database import Session
@@ -109,7 +110,7 @@ async def register(
     )
     session.add(row)
     await remember_caller(session, by, now=now)
-    audit.record(session, "webhook.registered", kind="webhook", of=row.id, by=by, now=now, url=wanted.url)
+    audit.record(session, "webhook.registered", kind="webhook", of=row.id, by=by, now=now, origin=_origin(row.url))
     await session.flush()
     return NewEndpoint(**_shown(row, by.name).model_dump(), secret=secret)
 
@@ -129,18 +130,25 @@ async def change(
 async def set_state(
     session: AsyncSession, row: WebhookEndpoint, state: Literal["active", "paused"], *, by: Caller, now: datetime
 ) -> None:
-    """Pause an endpoint, or have it catch up: what was kept back meanwhile goes out now."""
+    """Pause an endpoint, or have it catch up: what was kept back, or failed since it last took one, goes out now."""
     row.state, row.updated_at = state, now
     if state == "active":
+        await session.execute(_CATCH_UP, {"id": row.id, "since": row.failing_since})
         row.failing_since = row.warned_at = row.disabled_reason = None
-        await session.execute(
-            text(
-                "UPDATE delivery SET state = 'pending', due_at = now() WHERE endpoint_id = :id AND state <> 'delivered'"
-            ),
-            {"id": row.id},
-        )
         await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
     audit.record(session, f"webhook.{state}", kind="webhook", of=row.id, by=by, now=now)
+
+
+_CATCH_UP = text(
+    "UPDATE delivery SET state = 'pending', due_at = now(), finished_at = NULL WHERE endpoint_id = :id AND"
+    " (state = 'pending' OR state IN ('failed', 'dropped') AND finished_at >= CAST(:since AS timestamptz))"
+)
+# What failed in a stretch of failures before the last success stays failed: nobody expects it any more.
+
+
+def _origin(url: str) -> str:
+    """Answer what of an address may be put on record: path and query are often the receiver's secret."""
+    return str(URL(url).origin())
 
 
 async def _demand_reachable(world: World, url: str) -> None:
@@ -232,7 +240,7 @@ async def delete_webhook(endpoint_id: str, session: Session, if_match: IfMatch, 
     row = await _endpoint(session, endpoint_id)
     etags.demand(row, if_match)
     await session.delete(row)
-    audit.record(session, "webhook.removed", kind="webhook", of=row.id, by=by, now=now, url=row.url)
+    audit.record(session, "webhook.removed", kind="webhook", of=row.id, by=by, now=now, origin=_origin(row.url))
 
 
 @router.post("/webhooks/{endpoint_id}/{verb}", response_model=Endpoint)

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
-from enquiry_service.sources import Target
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
+
+from enquiry_service.sources import Target
 
 SECRET = "correct-horse-battery-staple"
 
