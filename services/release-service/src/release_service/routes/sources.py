@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from lodge_kit import directory, etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.etags import IfMatch
@@ -34,10 +35,8 @@ State = Literal["waiting", "healthy", "failing", "paused"]
 _EVERY = Field(default=60, ge=1, le=10_080, description="How often it is asked.")
 
 
-class SourceChange(BaseModel):
+class SourceChange(Change):
     """What may be changed of a source."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str = Field(default="", min_length=1, max_length=2_000, description="http or https, without a password.")
     owner: PersonId = Field(default="", description="The person who is told when it fails.")
