@@ -26,7 +26,7 @@ from lodge_kit.world import Now
 router = APIRouter(tags=["catalogue"], route_class=IdempotentRoute)
 
 Reader = Annotated[Caller, requires(rights.CATALOGUE_READ)]
-Writer = Annotated[Caller, requires(rights.CATALOGUE_WRITE)]
+Writer = Annotated[Caller, requires(rights.CATALOGUE_WRITE, everywhere=True)]
 
 
 class SystemChange(Change):
@@ -78,6 +78,7 @@ class PermissionOut(BaseModel):
     name: str
     action: str
     resource_type: str
+    etag: str
     description: str
     module: str
     supplier_code: str | None
@@ -146,7 +147,8 @@ def _system(row: Row[System, str | None]) -> SystemOut:
 
 
 def _permission(row: Row[Permission, str]) -> PermissionOut:
-    return PermissionOut.model_validate(row[0].model_dump() | {"system": {"id": row[0].system_id, "name": row[1]}})
+    permission, system = row[0], {"id": row[0].system_id, "name": row[1]}
+    return PermissionOut.model_validate(permission.model_dump() | {"system": system, "etag": etags.etag(permission)})
 
 
 def _roles() -> Select[Role, str, str | None, list[str], list[str]]:
@@ -243,7 +245,8 @@ async def create_permission(
     """Add a permission to a system."""
     system = await catalogue.get_system(session, system_id)
     permission = await catalogue.add_permission(session, system, wanted.model_dump(), by=by, now=now)
-    return PermissionOut.model_validate(permission.model_dump() | {"system": {"id": system.id, "name": system.name}})
+    shown = {"system": {"id": system.id, "name": system.name}, "etag": etags.etag(permission)}
+    return PermissionOut.model_validate(permission.model_dump() | shown)
 
 
 @router.get("/systems/{system_id}/permissions", responses=PERMISSIONS.responses)
