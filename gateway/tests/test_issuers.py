@@ -12,6 +12,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
+from yarl import URL
 
 from gateway.testing import Lodge, World, a_caller, listening
 
@@ -75,6 +76,7 @@ def token(provider: Provider, key: Any, algorithm: str, header: dict[str, Any] |
     body = {"iss": provider.url, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 300, "azp": "portal"}
     body = {name: value for name, value in (body | claims).items() if value is not None}
     full = {"alg": algorithm, "kid": key.kid} | (header or {})
+    full = {name: value for name, value in full.items() if value is not None}
     registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
     return jwt.encode(full, body, key, registry=registry)
 
@@ -300,3 +302,42 @@ async def test_the_configured_claim_finds_the_person(world: World, provider: Pro
         assert await status(lodge, token(provider, key, "RS256")) == (403, "person-unknown")
         assert await status(lodge, token(provider, key, "RS256", oid="o-2")) == (403, "person-unknown")
         assert await status(lodge, token(provider, key, "RS256", oid=["o-1"])) == (403, "person-unknown")
+
+
+async def test_a_token_that_names_no_key_is_verified_by_the_issuers_only_one(lodge: Lodge, provider: Provider) -> None:
+    one, two = rsa_key(), rsa_key("two")
+    nameless: dict[str, Any] = {"kid": None}
+    provider.publish(one)
+    assert (await status(lodge, token(provider, one, "RS256", nameless)))[0] == 200
+    assert (await status(lodge, token(provider, two, "RS256", nameless)))[0] == 401
+    provider.publish(two)
+    provider.keys[0].pop("kid")
+    lodge.time.moved = 6
+    assert (await status(lodge, token(provider, two, "RS256", nameless, jti="rotated")))[0] == 200
+    assert (await status(lodge, token(provider, two, "RS256", {"kid": ""})))[0] == 401
+    provider.publish(one, two)
+    lodge.time.moved = 12
+    assert (await status(lodge, token(provider, one, "RS256", nameless, jti="another")))[0] == 401
+    assert (await status(lodge, token(provider, one, "RS256", nameless, jti="yet another")))[0] == 401
+
+
+@pytest.mark.filterwarnings("ignore::Warning")  # the provider's own
+async def test_a_real_providers_token_is_taken(world: World) -> None:
+    mock = pytest.importorskip("oidc_provider_mock")  # warns when imported
+
+    with mock.run_server_in_thread() as server:
+        url, back = f"http://127.0.0.1:{server.server_port}", "http://127.0.0.1:1/back"
+        settings = f'[[issuers]]\nissuer = "{url}"\naudience = "portal"'
+        async with world.lodge(settings, outbound_allow=(url.removeprefix("http://"),)) as lodge:
+            asked = {"response_type": "code", "client_id": "portal", "redirect_uri": back, "scope": "openid"}
+            async with lodge.client.post(
+                f"{url}/oauth2/authorize", params=asked, data={"sub": "ada"}, allow_redirects=False
+            ) as answer:
+                code = URL(answer.headers["Location"]).query["code"]
+            grant = {"grant_type": "authorization_code", "code": code, "redirect_uri": back}
+            client = {"client_id": "portal", "client_secret": "any"}
+            async with lodge.client.post(f"{url}/oauth2/token", data=grant | client) as answer:
+                issued = await answer.json()
+            lodge.access.people[url, "ada"] = a_caller()
+            assert await status(lodge, issued["id_token"]) == (200, "")
+            assert (await status(lodge, issued["access_token"]))[0] == 401  # opaque: not ours to read

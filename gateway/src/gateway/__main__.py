@@ -23,7 +23,11 @@ def main() -> None:
         logs.set_up("gateway", form=settings.log_format)
         app = create_app(settings)
     except ValidationError as error:
-        _stop("; ".join(_sentence(dict(one)) for one in error.errors(include_url=False, include_input=False)))
+        _stop(
+            "; ".join(
+                _sentence(one["msg"], *one["loc"]) for one in error.errors(include_url=False, include_input=False)
+            )
+        )
     except ValueError as error:
         _stop(str(error))
     # uvicorn sends itself the signal again once it has drained: that end is a good one.
@@ -32,10 +36,13 @@ def main() -> None:
     Server(server_config(app, settings, settings.read_config())).run()
 
 
-def _sentence(error: dict[str, object]) -> str:
-    place = error["loc"]
-    name = ".".join(str(part) for part in place) if isinstance(place, tuple) else ""
-    return f"{name}: {error['msg']}" if name else str(error["msg"])
+def _sentence(message: str, *place: int | str) -> str:
+    """Name the setting as the operator writes it; never its value."""
+    message = message.removeprefix("Value error, ")
+    if not place:
+        return message
+    name = str(place[0])
+    return f"{name if name.startswith('LODGE_') else f'LODGE_GATEWAY_{name.upper()}'}: {message.lower()}."
 
 
 def _stop(reason: str) -> NoReturn:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
 
-from gateway.jwks import TrustedKey, UnacceptableKeys, trusted
+from gateway.jwks import ANY, TrustedKey, UnacceptableKeys, trusted
 from gateway.settings import IssuerSettings
 from lodge_kit import logs
 from lodge_kit.clock import Clock
@@ -101,10 +101,18 @@ class Issuer:
 
     async def identify(self, token: str, header: Mapping[str, Any]) -> Identity:
         """Verify and answer whom the token names. Raises `NotAuthenticated`, `PersonUnknown` or `IssuerAway`."""
-        key = await self._key(header.get("kid"))
-        algorithm = header.get("alg")
+        kid = header.get("kid")
+        key = await self._key(kid)
+        claims = self._verified(token, header.get("alg"), key)
+        if claims is None and kid is None:  # nothing else tells that the one key was rotated
+            await self._look(self._monotonic())
+            claims = self._verified(token, header.get("alg"), await self._key(None))
+        return self._identity(claims) if claims is not None else refuse()
+
+    def _verified(self, token: str, algorithm: object, key: TrustedKey | None) -> Mapping[str, Any] | None:
+        """Answer the claims of a token that verifies."""
         if key is None or algorithm not in key.algorithms or algorithm not in self.settings.algorithms:
-            refuse()
+            return None
         registry = _Registry(algorithms=[str(algorithm)], strict_check_header=False)
         try:
             claims = jwt.decode(token, key.key, registry=registry).claims
@@ -116,8 +124,8 @@ class Issuer:
                 exp={"essential": True},
             ).validate(claims)
         except (JoseError, ValueError, TypeError, OverflowError):
-            refuse()
-        return self._identity(claims)
+            return None
+        return claims
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
         claim = self.settings.person_claim
@@ -130,16 +138,21 @@ class Issuer:
         return Identity(self.settings.issuer, person, client, float(claims["exp"]))
 
     async def _key(self, kid: object) -> TrustedKey | None:
-        if not isinstance(kid, str):
-            refuse()
+        """Answer the key that a token names; where it names none, the issuer's only one."""
         now = self._monotonic()
-        if kid not in self._keys or now - self._read_at > _AGE:
+        if self._wanting(kid, now):
             async with self._asking:  # one look for all who wait
-                if kid not in self._keys or now - self._read_at > _AGE:
+                if self._wanting(kid, now):
                     await self._look(now)
         if not self._keys:
             raise IssuerAway(f"The keys of {self.settings.issuer} cannot be read now. Try again in a moment.")
-        return self._keys.get(kid)
+        if kid is None:
+            return next(iter(self._keys.values())) if len(self._keys) == 1 else None
+        return self._keys.get(kid) if isinstance(kid, str) and kid != ANY else None
+
+    def _wanting(self, kid: object, now: float) -> bool:
+        unknown = kid not in self._keys if isinstance(kid, str) else not self._keys
+        return unknown or now - self._read_at > _AGE
 
     async def _look(self, now: float) -> None:
         """Read the issuer's keys, unless that was tried a moment ago; on failure those of before stay."""

@@ -24,6 +24,10 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 _RSA_BITS = range(2048, 8193)  # above it a verification costs an attacker's bandwidth less than our time
 
 
+ANY = ""
+"""Stands for the id of a key that has none, which only the one key of a set may do."""
+
+
 class UnacceptableKeys(ValueError):  # noqa: N818 - what the set is
     """The set is not one that an issuer should publish; nothing of it is used."""
 
@@ -46,8 +50,8 @@ def trusted(document: Mapping[str, Any]) -> dict[str, TrustedKey]:
     for entry in entries:
         if entry.get("kty") == "oct" or _PRIVATE & entry.keys():
             raise UnacceptableKeys("it publishes a secret key")
-        kid = entry.get("kid")
-        if not isinstance(kid, str) or not kid:
+        kid = entry.get("kid", ANY if len(entries) == 1 else None)
+        if not isinstance(kid, str):
             continue
         if kid in seen:
             raise UnacceptableKeys(f"two keys have the kid {kid[:64]!r}")

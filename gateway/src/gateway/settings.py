@@ -3,6 +3,7 @@
 Nothing reloads: a drained restart reads both anew.
 """
 
+import re
 import tomllib
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -16,6 +17,8 @@ from lodge_kit.settings import Settings, secrets_dir, shared
 Algorithm = Literal["RS256", "PS256", "ES256", "Ed25519", "EdDSA"]
 GATEWAY = "gateway"
 """The name of the service that is the gateway itself."""
+
+HTTP_AUTHORITY = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?", re.IGNORECASE)
 
 PUBLIC = (
     "/", "/docs", "/docs/*", "/openapi.json", "/healthz", "/readyz", "/.well-known/*",
@@ -123,6 +126,9 @@ class GatewaySettings(Settings):
         """Read the TOML file, and check that each route's service has an address."""
         config = Config.read(self.config)
         known = self.services(config)
+        for name, url in known.items():
+            if not HTTP_AUTHORITY.fullmatch(url):
+                raise ValueError(f"The address of {name}, {url}, is not http://host:port without a path.")
         for route in config.routes:
             if route.service not in known:
                 raise ValueError(f"The route {route.prefix} names {route.service}, which has no address in [services].")
@@ -137,6 +143,3 @@ class GatewaySettings(Settings):
     def from_environment(cls) -> Self:
         """Read the environment and the folder of secrets."""
         return cls(_secrets_dir=secrets_dir())
-
-
-__all__ = ["GATEWAY", "PUBLIC", "Config", "GatewaySettings", "IssuerSettings", "Limits", "RouteSettings"]

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from lodge_kit.clock import Clock
@@ -60,7 +61,7 @@ def read_keys(text: str) -> list[OKPKey]:
         else:
             document = json.loads(text)
             found = [_private(entry) for entry in document.get("keys", [document])]
-    except (ValueError, TypeError, AttributeError, KeyError):
+    except (JoseError, ValueError, TypeError, AttributeError, KeyError):
         found = []
     if not found or not all(key.is_private and key.curve_name == "Ed25519" for key in found):
         raise ValueError(

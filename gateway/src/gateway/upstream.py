@@ -3,7 +3,6 @@
 The client behind it can be changed; this one is aiohttp, told to leave everything as it is.
 """
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import aiohttp
 from yarl import URL
 
 from gateway.headers import Headers
+from gateway.settings import HTTP_AUTHORITY
 from lodge_kit.problems import BadRequest, Problem, Unavailable
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _KEPT_OPEN = 4.0  # seconds: under the 5 after which uvicorn hangs up, as a POST that meets that is not repeated
 _BUFFER = 1 << 18
-_AUTHORITY = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d+))?", re.IGNORECASE)
 
 
 class UpstreamAway(Unavailable):
@@ -162,7 +161,7 @@ class AiohttpUpstream:
 
 
 def _authority(url: str) -> tuple[str, str, int | None]:
-    match = _AUTHORITY.fullmatch(url)
+    match = HTTP_AUTHORITY.fullmatch(url)
     if match is None:
         raise ValueError(f"{url}: write a service's address as http://host:port, without a path")
     return match[1].lower(), match[2].strip("[]"), int(match[3]) if match[3] else None

@@ -35,8 +35,8 @@ async def test_a_source_is_on_one_of_the_operators_hosts(peter: Client, place: d
             "pointer": "/host", "code": "host-not-allowed", "detail": "",
         }  # fmt: skip
     for wrong in (
-        {"host": "127.0.0.1,evil"},
-        {"host": "/tmp"},
+        {"host": "127.0.0.1,a"},
+        {"host": "/run"},
         {"port": 0},
         {"password": "x"},
         {"allowed_schemas": []},

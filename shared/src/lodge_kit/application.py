@@ -70,7 +70,6 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
         redirect_slashes=False,  # it would name this service's own address, or whatever Host says
         dependencies=[Depends(known_parameters)],
         generate_unique_id_function=lambda route: f"{service.name}_{route.name}",
-        max_body_size=LARGEST_BODY,
     )
     app.state.closing = asyncio.Event()  # set when the server is told to stop: endless answers end then
     app.state.service = service
@@ -84,9 +83,10 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
     )
     metrics = Metrics()
     for router in (*service.routers, *webhooks.ROUTERS, notices.router):
-        app.include_router(router, prefix=f"/{service.name}/v1", responses=_DOCUMENTED)
+        # The limit stands here and not at the app: there it lies around the Edge, and answers in plain text.
+        app.include_router(router, prefix=f"/{service.name}/v1", responses=_DOCUMENTED, max_body_size=LARGEST_BODY)
     for router in service.internal:
-        app.include_router(router, prefix="/internal/v1", include_in_schema=False)
+        app.include_router(router, prefix="/internal/v1", include_in_schema=False, max_body_size=LARGEST_BODY)
     app.include_router(_operations(service, world, metrics), include_in_schema=False)
     events.describe(app, service.facts, service=service.name)
     handle_errors(app)

@@ -5,7 +5,7 @@ import time
 from fastapi import FastAPI, Request, Response
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -16,6 +16,9 @@ from lodge_kit.metrics import Metrics
 
 log = logs.logger(__name__)
 
+_TOO_LARGE = 413
+_TOO_LARGE_SAID = "The body is larger than this takes."
+"""Starlette answers it in plain text where the length was declared, before a handler is asked."""
 _QUIET = ("/healthz", "/readyz", "/metrics")
 
 
@@ -25,6 +28,7 @@ class Edge:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
         self.metrics = metrics
+        self._paths: dict[int, str | None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -34,12 +38,18 @@ class Edge:
         headers = Headers(scope=scope)
         cause = context.cause(headers.get("x-request-id"), headers.get("traceparent"))
         status = 0
+        instead: Response | None = None
 
         async def noted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, instead
             if message["type"] == "http.response.start":
                 status = int(message["status"])  # an HTTPStatus, which logs would show with its name
+                if status == _TOO_LARGE and Headers(raw=message["headers"]).get("content-type") != problems.MEDIA_TYPE:
+                    instead = problems.answer(problems.ContentTooLarge(_TOO_LARGE_SAID), instance=scope["path"])
+                    message["headers"] = list(instead.raw_headers)
                 MutableHeaders(scope=message)["X-Request-Id"] = cause.request_id
+            elif instead is not None and message["type"] == "http.response.body":
+                message["body"] = instead.body
             await send(message)
 
         started = time.perf_counter()
@@ -54,7 +64,7 @@ class Edge:
                 self._note(scope, status, time.perf_counter() - started)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "none")
+        route = self._path(scope)
         self.metrics.requests.labels(route, scope["method"], status).inc()
         self.metrics.seconds.labels(route).observe(seconds)
         if scope["path"] not in _QUIET:
@@ -63,6 +73,14 @@ class Edge:
                 "request", method=scope["method"], path=scope["path"], status=status,
                 ms=round(seconds * 1000, 1), caller=caller.id if caller else None,
             )  # fmt: skip
+
+    def _path(self, scope: Scope) -> str:
+        """Answer the path of the route as the document has it, `none` where no route was met."""
+        if not self._paths and "app" in scope:
+            # A route itself knows only its path within its router.
+            contexts = iter_route_contexts(scope["app"].routes)
+            self._paths = {id(one.original_route): one.path for one in contexts}
+        return self._paths.get(id(scope.get("route"))) or "none"
 
 
 def _answer_to(error: Exception, path: str) -> Response:
@@ -93,12 +111,12 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
-        kinds = {404: problems.NotFound, 405: problems.MethodNotAllowed, 413: problems.ContentTooLarge}
+        kinds = {404: problems.NotFound, 405: problems.MethodNotAllowed, _TOO_LARGE: problems.ContentTooLarge}
         kind = kinds.get(error.status_code, problems.BadRequest)
         sentences = {
             404: f"There is no {request.url.path} here. /openapi.json lists what there is.",
             405: f"{request.url.path} does not take {request.method}.",
-            413: "The body is larger than this takes.",
+            _TOO_LARGE: _TOO_LARGE_SAID,
         }
         problem = kind(sentences.get(error.status_code, str(error.detail)))
         problem.headers |= dict(error.headers or {})  # Allow, of a 405

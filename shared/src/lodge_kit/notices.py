@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 import aiosmtplib
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -70,8 +71,10 @@ async def tell(session: AsyncSession, person: str, event: Event, *, title: str, 
     await session.flush()
 
 
-async def settle(session: AsyncSession, event_type: str, subjects: Collection[str], *, now: datetime) -> None:
-    """Take off everybody's list what events of this type said of these subjects: it is dealt with."""
+async def settle(
+    session: AsyncSession, event_type: str, subjects: Collection[str] | Select[str], *, now: datetime
+) -> None:
+    """Take off everybody's list what events of this type said of these subjects (ids): it is dealt with."""
     said = select(col(Event.id)).where(col(Event.subject_id).in_(subjects), col(Event.type) == event_type)
     still_open = col(Notice.event_id).in_(said), col(Notice.done_at).is_(None)
     await session.execute(update(Notice).where(*still_open).values(done_at=now))
@@ -137,7 +140,7 @@ async def _route_to(session: AsyncSession, notice: Notice, told: list[Recipient]
         return
     for one in told:
         if one.email and one.notices != "none":
-            due = now if one.notices == "each" else next_digest(now, world.settings)
+            due = now if one.notices == "each" else next_digest(now, world.settings.time_zone)
             await session.execute(
                 insert(Mail)
                 .values(notice_id=notice.id, address=one.email, due_at=due, failures=0)
@@ -145,9 +148,9 @@ async def _route_to(session: AsyncSession, notice: Notice, told: list[Recipient]
             )
 
 
-def next_digest(now: datetime, settings: ServiceSettings) -> datetime:
+def next_digest(now: datetime, zone: ZoneInfo) -> datetime:
     """Answer when the next digest goes out: 07:00 of this day or the next, where the institution is."""
-    local = now.astimezone(settings.time_zone)
+    local = now.astimezone(zone)
     due = local.replace(hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)
     return due if due > local else (due + timedelta(days=1))
 

@@ -14,6 +14,7 @@ from sqlmodel import col
 from yarl import URL
 
 from lodge_kit import audit, etags, ids, outbound
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference, remember_caller
 from lodge_kit.etags import IfMatch
@@ -53,14 +54,12 @@ class EndpointIn(BaseModel):
     description: str = Field("", max_length=500)
 
 
-class EndpointChange(BaseModel):
+class EndpointChange(Change):
     """What may be changed of an endpoint."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    url: str | None = Field(None, max_length=2_000)
-    event_types: list[str] | None = Field(None, min_length=1, max_length=50)
-    description: str | None = Field(None, max_length=500)
+    url: str = Field("", min_length=1, max_length=2_000)
+    event_types: list[str] = Field(default=[], min_length=1, max_length=50)
+    description: str = Field("", max_length=500)
 
 
 class Endpoint(BaseModel):
@@ -119,7 +118,7 @@ async def change(
     session: AsyncSession, row: WebhookEndpoint, wanted: EndpointChange, *, by: Caller, world: World, now: datetime
 ) -> None:
     """Change what `wanted` names of an endpoint."""
-    if wanted.url is not None:
+    if "url" in wanted.model_fields_set:
         await _demand_reachable(world, wanted.url)
     for name in wanted.model_fields_set:
         setattr(row, name, getattr(wanted, name))
@@ -228,7 +227,7 @@ async def change_webhook(
     """Change an endpoint's address, event types or description (RFC 7396)."""
     row = await _endpoint(session, endpoint_id)
     etags.demand(row, if_match)
-    _demand_types(wanted.event_types or (), request.app.state.service.facts)
+    _demand_types(wanted.event_types, request.app.state.service.facts)
     await change(session, row, wanted, by=by, world=world, now=now)
     await session.flush()
     return etags.answer(request, _shown(row, await _name(session, row.owner)))

@@ -12,6 +12,7 @@ from sqlmodel import col
 from access_service import catalogue, rights
 from access_service.tables import Permission, Person, Role, RoleInheritance, RolePermission, System
 from lodge_kit import etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.etags import IfMatch
@@ -28,10 +29,8 @@ Reader = Annotated[Caller, requires(rights.CATALOGUE_READ)]
 Writer = Annotated[Caller, requires(rights.CATALOGUE_WRITE)]
 
 
-class SystemChange(BaseModel):
+class SystemChange(Change):
     """What may be changed of a system."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", min_length=1, max_length=200)
     description: str = Field(default="", max_length=2_000)
@@ -85,10 +84,8 @@ class PermissionOut(BaseModel):
     created_at: datetime
 
 
-class RoleChange(BaseModel):
+class RoleChange(Change):
     """What may be changed of a role; lists replace what was there."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", min_length=1, max_length=200)
     description: str = Field(default="", max_length=2_000)

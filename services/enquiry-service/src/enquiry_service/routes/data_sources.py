@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -13,6 +13,7 @@ from enquiry_service import data_sources, rights, settings
 from enquiry_service.sources import NAME, Finding
 from enquiry_service.tables import DataSource
 from lodge_kit import etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.etags import IfMatch
@@ -33,10 +34,8 @@ Name = Annotated[str, Field(pattern=NAME)]
 _HOST = r"^[A-Za-z0-9.:\[\]-]+$"
 
 
-class SourceChange(BaseModel):
+class SourceChange(Change):
     """What may be changed of a data source. With another place, role or schema it must be checked again."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", min_length=1, max_length=200)
     description: str = Field(default="", max_length=2_000)

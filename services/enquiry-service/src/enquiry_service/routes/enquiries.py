@@ -13,6 +13,7 @@ from sqlmodel import col
 from enquiry_service import enquiries, rights
 from enquiry_service.tables import Enquiry, EnquiryEvent, Message
 from lodge_kit import etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.etags import IfMatch
@@ -33,10 +34,8 @@ Status = Literal["new", "open", "waiting", "answered", "closed"]
 Priority = Literal["low", "normal", "high", "urgent"]
 
 
-class EnquiryChange(BaseModel):
+class EnquiryChange(Change):
     """What may be changed of an enquiry."""
-
-    model_config = ConfigDict(extra="forbid")
 
     title: str = Field(default="", min_length=3, max_length=300)
     description: str = Field(default="", max_length=20_000)

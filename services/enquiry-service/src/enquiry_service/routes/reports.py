@@ -15,6 +15,7 @@ from enquiry_service.parameters import Parameter
 from enquiry_service.sources import Column
 from enquiry_service.tables import DataSource, Report, ReportVersion
 from lodge_kit import etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.etags import IfMatch
@@ -33,10 +34,8 @@ Writer = Annotated[Caller, requires(rights.REPORTS_WRITE)]
 Approver = Annotated[Caller, requires(rights.APPROVE)]
 
 
-class ReportChange(BaseModel):
+class ReportChange(Change):
     """What may be changed of a report."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", min_length=1, max_length=200)
     description: str = Field(default="", max_length=5_000)

@@ -1,0 +1,5 @@
+"""Where Alembic enters."""
+
+from lodge_kit.migrating import run_environment
+
+run_environment()

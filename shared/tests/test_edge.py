@@ -1,0 +1,136 @@
+"""What every request meets first and last."""
+
+from typing import Any
+
+import pytest
+import structlog
+from openapi_spec_validator import validate
+from sqlalchemy import text
+
+from lodge_kit.testing.client import Client
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def logged() -> Any:
+    with structlog.testing.capture_logs() as found:
+        yield found
+
+
+def requests(logged: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [line for line in logged if line["event"] == "request"]
+
+
+async def test_an_unsafe_request_id_is_replaced_and_a_safe_one_kept(clerk: Client) -> None:
+    for sent, kept in (("abc.DEF-1_2", True), ("a b", False), ("x" * 65, False), ("<script>", False)):
+        answer = await clerk.get("/desk/v1/slips", headers={"X-Request-Id": sent})
+        assert (answer.headers["x-request-id"] == sent) is kept
+
+
+async def test_the_request_id_is_in_the_problem_and_in_the_header(clerk: Client) -> None:
+    answer = await clerk.get("/desk/v1/slips?wrong=1")
+    assert answer.status_code == 400
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert answer.json()["instance"] == "/desk/v1/slips"
+
+
+async def test_the_log_line_has_the_status_as_a_number_and_no_query(
+    clerk: Client, logged: list[dict[str, Any]]
+) -> None:
+    await clerk.get("/desk/v1/slips?token=whsec_secret")
+    await clerk.get("/desk/v1/slips")
+    await clerk.get("/desk/v1/nothing")
+    lines = requests(logged)
+    assert [line["status"] for line in lines] == [400, 200, 404]
+    assert {type(line["status"]) for line in lines} == {int}
+    assert [line["caller"] for line in lines][1] == "per_01J0000000000000000000CERK"
+    assert "whsec_secret" not in repr(logged)
+
+
+async def test_an_unknown_parameter_is_refused_where_the_route_has_a_body_too(clerk: Client) -> None:
+    answer = await clerk.post("/desk/v1/slips?dry=1", json={"text": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "unknown-parameter")
+    assert "dry" in answer.json()["detail"]
+
+
+async def test_a_method_that_a_path_does_not_take_is_405_and_says_which_it_takes(clerk: Client) -> None:
+    answer = await clerk.call("DELETE", "/desk/v1/slips")
+    assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
+    assert {"GET", "POST"} >= set(answer.headers["allow"].split(", ")) > set()
+    odd = await clerk.call("BREW", "/desk/v1/slips")
+    assert odd.status_code == 405
+
+
+async def test_nothing_is_redirected_to_an_address_that_the_caller_chose(clerk: Client) -> None:
+    answer = await clerk.get("/desk/v1/slips/", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_body_that_is_too_large_is_413(clerk: Client, declared: bool) -> None:  # noqa: FBT001 - a case
+    async def parts() -> Any:
+        for _ in range(30):
+            yield b" " * 100_000
+
+    body: Any = b" " * 3_000_000 if declared else parts()
+    answer = await clerk.post("/desk/v1/slips", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+    assert answer.json()["code"] == "content-too-large"
+
+
+async def test_wrong_values_are_pointed_at_and_malformed_json_is_400(clerk: Client) -> None:
+    wrong = await clerk.post("/desk/v1/slips", json={"number": "x", "a/b": 1})
+    assert {one["pointer"] for one in wrong.json()["errors"]} == {"/text", "/number", "/a~1b"}
+    malformed = await clerk.post("/desk/v1/slips", content=b'{"text":', headers={"Content-Type": "application/json"})
+    assert (malformed.status_code, malformed.json()["code"]) == (400, "malformed-json")
+    query = await clerk.get("/desk/v1/slips?limit=500")
+    assert [one["pointer"] for one in query.json()["errors"]] == ["query/limit"]
+
+
+@pytest.mark.parametrize("body", [{"text": "a\0b"}, {"text": "x", "number": 2**70}])
+async def test_a_value_that_the_database_cannot_hold_is_422(clerk: Client, body: dict[str, Any]) -> None:
+    answer = await clerk.post("/desk/v1/slips", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert (await clerk.get("/desk/v1/slips?q=%00")).status_code == 422
+
+
+async def test_an_error_on_our_side_says_nothing_of_itself_but_the_log_does(
+    clerk: Client, logged: list[dict[str, Any]]
+) -> None:
+    answer = await clerk.post("/desk/v1/slips", json={"text": "x", "fail": True})
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
+    assert "on our side" not in answer.json()["detail"].replace("went wrong on our side", "")
+    failed = [line for line in logged if line["event"] == "request failed"]
+    assert "RuntimeError" in repr(failed)
+    assert requests(logged)[0]["status"] == 500
+
+
+@pytest.mark.usefixtures("clerk")
+async def test_a_failed_statement_does_not_put_its_values_into_the_log(desk: Any) -> None:
+    with pytest.raises(Exception, match="no_such_table") as caught:
+        async with desk.world.database.transaction() as session:
+            await session.execute(text("SELECT * FROM no_such_table WHERE a = :a"), {"a": "a person's secret"})
+    assert "a person's secret" not in str(caught.value)
+
+
+async def test_a_service_says_how_it_is_and_counts_what_it_does(clerk: Client) -> None:
+    assert (await clerk.http.get("/healthz")).json() == {"status": "alive"}
+    assert (await clerk.http.get("/readyz")).json() == {"status": "ready"}
+    await clerk.get("/desk/v1/slips")
+    counted = (await clerk.http.get("/metrics")).text
+    assert 'lodge_requests_total{method="GET",route="/desk/v1/slips",status="200"} 1.0' in counted
+    named = (await clerk.http.get("/internal/v1/permissions")).json()["items"]
+    assert [one["name"] for one in named] == ["desk.read", "desk.write", "desk.subscribe"]
+
+
+async def test_the_document_is_valid_openapi_with_problems_and_webhooks(clerk: Client) -> None:
+    document = (await clerk.http.get("/openapi.json")).json()
+    validate(document)
+    assert set(document["webhooks"]) == {"slip.filed", "desk.opened"}
+    operations = [one for path in document["paths"].values() for one in path.values()]
+    assert len({one["operationId"] for one in operations}) == len(operations)
+    for one in operations:
+        assert one["summary"]
+        assert {"401", "403", "422"} <= set(one["responses"])
+        assert set(one["responses"]["422"]["content"]) == {"application/problem+json"}
