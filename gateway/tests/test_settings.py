@@ -37,6 +37,11 @@ def private(key: OKPKey) -> dict[str, Any]:
         ("= 1", "gateway.toml"),
         ("[services]\nx = 'http://127.0.0.1:1/path'", "without a path"),
         ("[[issuers]]\nissuer = 'https://i.example'\naudience = 'a'\nalgorithms = ['HS256']", "algorithms"),
+        (
+            "[[issuers]]\nissuer = 'https://i.example'\naudience = 'a'\n"
+            "[[issuers]]\nissuer = 'https://j.example'\naudience = 'a'\nexternal_id_prefix = 'j:'",
+            "external_id_prefix",
+        ),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:

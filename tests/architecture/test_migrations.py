@@ -10,6 +10,8 @@ from sqlmodel import SQLModel
 
 import access_service.migrations
 import access_service.tables
+import enquiry_service.migrations
+import enquiry_service.tables
 import release_service.migrations
 import release_service.tables
 from lodge_kit.migrating import configuration, migrate
@@ -17,6 +19,7 @@ from lodge_kit.testing.databases import Databases
 
 SERVICES = [
     pytest.param(access_service.migrations, access_service.tables.Row.metadata, id="access"),
+    pytest.param(enquiry_service.migrations, enquiry_service.tables.Row.metadata, id="enquiry"),
     pytest.param(release_service.migrations, release_service.tables.Row.metadata, id="release"),
 ]
 

@@ -76,10 +76,13 @@ async def broken(session: AsyncSession, key: bytes) -> int | None:
     """Verify the whole chain; answers the first `seq` that does not verify, None when all do."""
     rows = await session.stream(_SEALED.order_by(col(AuditEvent.seq)).execution_options(yield_per=_BATCH))
     expected, previous = 0, b""
-    async for row in rows.scalars():
-        expected += 1
-        previous = _seal(key, previous, expected, row)
-        if row.seq != expected or not hmac.compare_digest(previous, row.seal or b""):
-            return expected
+    try:
+        async for row in rows.scalars():
+            expected += 1
+            previous = _seal(key, previous, expected, row)
+            if row.seq != expected or not hmac.compare_digest(previous, row.seal or b""):
+                return expected
+    finally:
+        await rows.close()
     counted = await session.execute(select(col(Counter.value)).where(col(Counter.name) == "audit"))
     return expected + 1 if counted.scalar_one() > expected else None

@@ -113,25 +113,32 @@ async def work(world: World, loops: Sequence[Loop]) -> None:
     running = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         running.add_signal_handler(number, stop.set)
-    async with world.opened():
-        tasks = [asyncio.create_task(forever(world, loop)) for loop in (*_LOOPS, *loops)]
-        log.info("working")
-        ended = asyncio.create_task(stop.wait())
-        await asyncio.wait({ended, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        async with world.opened():
+            tasks = [asyncio.create_task(forever(world, loop)) for loop in (*_LOOPS, *loops)]
+            log.info("working")
+            try:
+                await stop.wait()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            running.remove_signal_handler(number)
 
 
 async def forever(world: World, loop: Loop) -> None:
     """Keep a loop going: what fails is logged and begun again, a little later each time."""
-    wait = 1.0
+    wait, this = 1.0, asyncio.current_task()
     while True:
         began = time.monotonic()
         try:
             await loop(world)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other loops must go on and this one come back
             log.warning("a worker's loop failed and is begun again", loop=loop.__name__, reason=repr(error)[:300])
+        if this is not None and this.cancelling():
+            raise asyncio.CancelledError  # procrastinate's worker ends in peace when it is cancelled, and says nothing
         if time.monotonic() - began > _LONGEST_WAIT:
             wait = 1.0  # it ran well for a while: this is a new failure, not the last one again
         await asyncio.sleep(wait)
@@ -148,6 +155,7 @@ async def _work_jobs(world: World) -> None:
         install_signal_handlers=False,
         delete_jobs="successful",
         shutdown_graceful_timeout=10,
+        fetch_job_polling_interval=1,  # its listener is not begun again once the database was away
         additional_context={"world": world},
     )
 

@@ -48,7 +48,8 @@ async def defer(
     connection = await database.driver_connection(session)
     configured = task.configure(connection=connection, queueing_lock=once)
     try:
-        async with session.begin_nested():
+        # Of the connection: a session's own savepoint is set only once the session itself sends something.
+        async with (await session.connection()).begin_nested():
             await configured.defer_async(**facts)
     except procrastinate.exceptions.AlreadyEnqueued:
         log.info("job is waiting already", task=task.name, once=once)

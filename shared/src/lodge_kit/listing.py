@@ -139,8 +139,11 @@ class Listing(Generic[T]):
         async def shown() -> AsyncGenerator[T]:
             async with database.of(request).reading() as session:
                 found = await session.stream(statement.execution_options(yield_per=_STREAMED_AT_ONCE))
-                async for row in found:
-                    yield present(row)
+                try:
+                    async for row in found:
+                        yield present(row)
+                finally:
+                    await found.close()  # also when the caller leaves half-way
 
         rows = shown()
         chunks = tabular.stream(rows, self.shows)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 import aiosmtplib
 from fastapi import APIRouter, Query, Request, Response
@@ -139,7 +140,7 @@ async def _route_to(session: AsyncSession, notice: Notice, told: list[Recipient]
         return
     for one in told:
         if one.email and one.notices != "none":
-            due = now if one.notices == "each" else next_digest(now, world.settings)
+            due = now if one.notices == "each" else next_digest(now, world.settings.time_zone)
             await session.execute(
                 insert(Mail)
                 .values(notice_id=notice.id, address=one.email, due_at=due, failures=0)
@@ -147,9 +148,9 @@ async def _route_to(session: AsyncSession, notice: Notice, told: list[Recipient]
             )
 
 
-def next_digest(now: datetime, settings: ServiceSettings) -> datetime:
+def next_digest(now: datetime, zone: ZoneInfo) -> datetime:
     """Answer when the next digest goes out: 07:00 of this day or the next, where the institution is."""
-    local = now.astimezone(settings.time_zone)
+    local = now.astimezone(zone)
     due = local.replace(hour=DIGEST_HOUR, minute=0, second=0, microsecond=0)
     return due if due > local else (due + timedelta(days=1))
 

@@ -12,6 +12,7 @@ from sqlmodel import col
 from access_service import catalogue, rights
 from access_service.tables import Permission, Person, Role, RoleInheritance, RolePermission, System
 from lodge_kit import etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.etags import IfMatch
@@ -25,13 +26,11 @@ from lodge_kit.world import Now
 router = APIRouter(tags=["catalogue"], route_class=IdempotentRoute)
 
 Reader = Annotated[Caller, requires(rights.CATALOGUE_READ)]
-Writer = Annotated[Caller, requires(rights.CATALOGUE_WRITE)]
+Writer = Annotated[Caller, requires(rights.CATALOGUE_WRITE, everywhere=True)]
 
 
-class SystemChange(BaseModel):
+class SystemChange(Change):
     """What may be changed of a system."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", min_length=1, max_length=200)
     description: str = Field(default="", max_length=2_000)
@@ -79,16 +78,15 @@ class PermissionOut(BaseModel):
     name: str
     action: str
     resource_type: str
+    etag: str
     description: str
     module: str
     supplier_code: str | None
     created_at: datetime
 
 
-class RoleChange(BaseModel):
+class RoleChange(Change):
     """What may be changed of a role; lists replace what was there."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", min_length=1, max_length=200)
     description: str = Field(default="", max_length=2_000)
@@ -149,7 +147,8 @@ def _system(row: Row[System, str | None]) -> SystemOut:
 
 
 def _permission(row: Row[Permission, str]) -> PermissionOut:
-    return PermissionOut.model_validate(row[0].model_dump() | {"system": {"id": row[0].system_id, "name": row[1]}})
+    permission, system = row[0], {"id": row[0].system_id, "name": row[1]}
+    return PermissionOut.model_validate(permission.model_dump() | {"system": system, "etag": etags.etag(permission)})
 
 
 def _roles() -> Select[Role, str, str | None, list[str], list[str]]:
@@ -246,7 +245,8 @@ async def create_permission(
     """Add a permission to a system."""
     system = await catalogue.get_system(session, system_id)
     permission = await catalogue.add_permission(session, system, wanted.model_dump(), by=by, now=now)
-    return PermissionOut.model_validate(permission.model_dump() | {"system": {"id": system.id, "name": system.name}})
+    shown = {"system": {"id": system.id, "name": system.name}, "etag": etags.etag(permission)}
+    return PermissionOut.model_validate(permission.model_dump() | shown)
 
 
 @router.get("/systems/{system_id}/permissions", responses=PERMISSIONS.responses)

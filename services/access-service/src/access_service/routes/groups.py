@@ -11,6 +11,7 @@ from sqlmodel import col
 from access_service import groups, rights
 from access_service.tables import Group, GroupMember, Person
 from lodge_kit import etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
@@ -22,13 +23,11 @@ from lodge_kit.world import Now
 router = APIRouter(tags=["people"], route_class=IdempotentRoute)
 
 Reader = Annotated[Caller, requires(rights.PEOPLE_READ)]
-Writer = Annotated[Caller, requires(rights.PEOPLE_WRITE)]
+Writer = Annotated[Caller, requires(rights.PEOPLE_WRITE, everywhere=True)]
 
 
-class GroupChange(BaseModel):
+class GroupChange(Change):
     """What may be changed of a group."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", min_length=1, max_length=200)
     description: str = Field(default="", max_length=2_000)

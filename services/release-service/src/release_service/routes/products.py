@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.selectable import LateralFromClause
 from sqlmodel import col
 
 from lodge_kit import directory, etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.etags import IfMatch
@@ -34,10 +35,8 @@ Manager = Annotated[Caller, requires(rights.MANAGE)]
 _RE2 = "An RE2 pattern: no look-around, no back-references."
 
 
-class ProductChange(BaseModel):
+class ProductChange(Change):
     """What may be changed of a product; null clears (RFC 7396)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", min_length=1, max_length=200)
     owner: PersonId = Field(default="", description="The person who answers for it here.")

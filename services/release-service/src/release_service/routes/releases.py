@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from lodge_kit import directory, etags, listing
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.etags import IfMatch
@@ -33,10 +34,8 @@ Kind = Literal["statutory", "enhancement", "patch", "security", "unspecified"]
 State = Literal["announced", "available", "withdrawn", "superseded"]
 
 
-class ReleaseChange(BaseModel):
+class ReleaseChange(Change):
     """What may be changed of a release; null clears (RFC 7396)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Kind = "unspecified"
     announced_on: date | None = None

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import Row, select
 from sqlmodel import col
 
 from lodge_kit import etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
@@ -24,10 +25,8 @@ Reader = Annotated[Caller, requires(rights.READ)]
 Manager = Annotated[Caller, requires(rights.MANAGE)]
 
 
-class SupplierChange(BaseModel):
+class SupplierChange(Change):
     """What may be changed of a supplier; null clears (RFC 7396)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", min_length=1, max_length=200)
     website: str | None = Field(default=None, max_length=2_000, pattern=r"^https?://[^\s]+$")
