@@ -48,7 +48,7 @@ _DECIDING = text(
     _HELD  # noqa: S608 - constants of this module; every value is bound
     + """
     , above (id) AS (
-        SELECT CAST(:org_unit AS text)
+        SELECT CAST(:org_unit AS text) COLLATE "C"
         UNION SELECT o.parent FROM above a JOIN org_unit o ON o.id = a.id WHERE o.parent IS NOT NULL
     )
     SELECT r.id AS role_id, r.name AS role_name, h.grant_id, h.org_unit,

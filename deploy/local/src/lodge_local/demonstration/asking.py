@@ -8,7 +8,7 @@ from typing import Any
 from enquiry_service.tables import Enquiry, EnquiryEvent, Message
 from lodge_local.demonstration import topics, words
 from lodge_local.demonstration.campus import Campus, Member
-from lodge_local.demonstration.chance import Chance
+from lodge_local.demonstration.chance import Chance, is_worked
 from lodge_local.demonstration.log_ins import REQUESTER, SUPPORT_OFFICER
 from lodge_local.demonstration.systems import SYSTEMS
 
@@ -19,6 +19,8 @@ _OF_THE_REQUESTER = 0.012
 _OF_THE_OFFICER = 0.3
 _PRIORITIES = (("low", 12), ("normal", 68), ("high", 15), ("urgent", 5))
 _OUTCOMES = (("answered", 84), ("withdrawn", 7), ("duplicate", 5), ("refused", 2), ("not-held", 2))
+_FRESH, _UNTOUCHED = timedelta(days=7), 0.4
+"""What was filed in these days, and the share of it that nobody has looked at."""
 _DAYS = {"data": 4, "report": 8, "fault": 3, "access": 1.5, "foi": 14, "sar": 20, "return": 6}
 """How long each kind takes on average."""
 
@@ -64,14 +66,16 @@ class Asked:
 def asked(campus: Campus) -> Iterator[Asked]:
     """Answer every enquiry, oldest first."""
     chance = Chance("enquiries")
-    days = [campus.began + timedelta(days=number) for number in range((campus.day - campus.began).days - 4)]
-    drawn = [chance.one(days, [_BUSY.get(day.month, 1.0) for day in days]) for _ in range(ENQUIRIES)]
+    days = [campus.began + timedelta(days=number) for number in range((campus.day - campus.began).days)]
+    days = [day for day in days if is_worked(day)]
+    shares = [_BUSY.get(day.month, 1.0) for day in days]
+    drawn = [chance.working(chance.one(days, shares)) for _ in range(ENQUIRIES)]
     log_in = campus.log_in(SUPPORT_OFFICER)
     team = [one for one in campus.of("Software Support") if one.left_on is None and one is not log_in]
     officers = _Officers(log_in, team[:6])
-    for when in sorted(chance.working(day) for day in drawn):
+    for when in sorted(drawn):
         one = _filed(chance, campus, when)
-        _follow(chance, campus, one, officers)
+        _follow(chance, one, officers)
         yield one
 
 
@@ -108,7 +112,7 @@ def _requester(chance: Chance, campus: Campus, day: date) -> Member:
         return campus.log_in(REQUESTER)
     while True:
         member = chance.one(campus.members)
-        if member.is_here(day) and member.made.date() < day:
+        if member.is_here(day) and member.made.date() <= day:
             return member
 
 
@@ -124,11 +128,12 @@ def _drawn(chance: Chance, weighted: tuple[tuple[str, int], ...]) -> str:
     return chance.one([name for name, _ in weighted], [weight for _, weight in weighted])
 
 
-def _follow(chance: Chance, campus: Campus, one: Asked, officers: _Officers) -> None:
-    """Tell what came after the filing, as far as the present: each step returns where the time is over."""
+def _follow(chance: Chance, one: Asked, officers: _Officers) -> None:
+    """Tell what came after the filing, as far as the present: each step ends it where the time is over."""
     enquiry, officer = one.enquiry, officers.draw(chance)
     taken = _later(chance, enquiry.created_at, 0.6)
-    if taken >= one.end:
+    waits = one.end - enquiry.created_at < _FRESH and chance.happens(_UNTOUCHED)
+    if taken >= one.end or waits:
         return
     enquiry.assignee, enquiry.status = officer, "open"
     one.happened("assigned", officer, taken, assignee=officer)

@@ -64,3 +64,8 @@ class Chance:
 def at(day: date) -> datetime:
     """Answer the first instant of a day."""
     return datetime.combine(day, time(), UTC)
+
+
+def is_worked(day: date) -> bool:
+    """Say whether a day is one from Monday to Friday."""
+    return day.weekday() < _SATURDAY

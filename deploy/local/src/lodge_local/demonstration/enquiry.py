@@ -8,7 +8,6 @@ import psycopg
 from enquiry_service.parameters import DEFINITIONS, bind, written
 from enquiry_service.sources import Target
 from enquiry_service.tables import Artifact, Enquiry, ReportVersion, Run
-from lodge_local.demonstration import records
 from lodge_local.demonstration.asking import Asked, asked
 from lodge_local.demonstration.campus import Campus
 from lodge_local.demonstration.chance import Chance, at
@@ -59,14 +58,14 @@ def move_source(connection: psycopg.Connection, target: Target) -> None:
     connection.execute(
         "UPDATE data_source SET port = %s, version = version + 1"
         " WHERE secret_name = %s AND username = %s AND host = %s AND port <> %s",
-        (target.port, SECRET, records.READER, target.host, target.port),
+        (target.port, SECRET, target.username, target.host, target.port),
     )
 
 
 def _runs(
     chance: Chance, campus: Campus, approved: list[ReportVersion], history: list[Asked]
 ) -> Iterator[tuple[Run, Artifact | None]]:
-    """Answer a run, whose file was destroyed on its day, for enquiries that a report has answered, and some that failed."""
+    """Answer runs, whose files were destroyed on their day, for enquiries that they answered; and some that failed."""
     until = campus.now - _KEPT - timedelta(days=2)
     for one in history:
         answered = one.enquiry.answered_at

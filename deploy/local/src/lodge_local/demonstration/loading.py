@@ -21,10 +21,12 @@ from lodge_local.demonstration.campus import Campus, found
 from lodge_local.demonstration.chance import Chance
 from lodge_local.demonstration.copying import copy
 from lodge_local.demonstration.questions import SCHEMA
+from lodge_local.demonstration.records import Names
 from lodge_local.demonstration.reporting import SECRET
 from lodge_local.home import Home, password
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('lodge demonstration', 0))"
+_NAMES = Names()
 Load = Callable[[psycopg.Connection, Campus], dict[str, int]]
 
 
@@ -36,7 +38,10 @@ class _Part:
     load: Load
 
 
-def load(urls: Mapping[str, str], *, home: Home, server: str | None, day: date, tell: Callable[[str], None]) -> None:
+def load(
+    urls: Mapping[str, str], *, home: Home, server: str | None, day: date, tell: Callable[[str], None],
+    names: Names = _NAMES,
+) -> None:  # fmt: skip
     """Load what is missing. Raises Failed, and writes nothing, where a service's database has something else.
 
     `urls` by the names access, enquiry, release; `server` is the superuser's URL of the private PostgreSQL, without
@@ -47,7 +52,7 @@ def load(urls: Mapping[str, str], *, home: Home, server: str | None, day: date, 
     if server is None:
         tell("no student records and no reports: they need the private PostgreSQL (no LODGE_…_DATABASE_URL set)")
     else:
-        target = _student_records(server, home, day, tell)
+        target = _student_records(server, names, home, day, tell)
     parts = {
         "access": _Part(access.is_loaded, access.load),
         "enquiry": _Part(enquiry.is_loaded, lambda connection, campus: enquiry.load(connection, campus, target)),
@@ -74,14 +79,14 @@ def _load(name: str, part: _Part, url: str, campus: Campus, tell: Callable[[str]
     tell(f"{name}: {_listed(counts)}")
 
 
-def _student_records(server: str, home: Home, day: date, tell: Callable[[str], None]) -> Target:
+def _student_records(server: str, names: Names, home: Home, day: date, tell: Callable[[str], None]) -> Target:
     reader_password = home.kept("sources", SECRET, password)
-    owner_password = home.kept("postgres", records.DATABASE, password)
-    counts = records.load(server, password=owner_password, reader_password=reader_password, day=day)
+    owner_password = home.kept("postgres", "records", password)
+    counts = records.load(server, names, password=owner_password, reader_password=reader_password, day=day)
     tell(f"student records: {_listed(counts) or 'there already'}")
     at = conninfo_to_dict(server)
     return Target(
-        host=str(at["host"]), port=int(str(at["port"])), database=records.DATABASE, username=records.READER,
+        host=str(at["host"]), port=int(str(at["port"])), database=names.database, username=names.reader,
         password=SecretStr(reader_password), schemas=(SCHEMA,),
     )  # fmt: skip
 

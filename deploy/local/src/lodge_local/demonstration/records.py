@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -12,8 +12,6 @@ from lodge_local.demonstration import words
 from lodge_local.demonstration.chance import Chance
 from lodge_local.demonstration.questions import SCHEMA, year_of
 
-DATABASE = "records"
-READER = "records_reader"
 STUDENTS = 20_000
 _YEARS = 4
 _PASS = 40
@@ -62,33 +60,40 @@ _PLACES, _SHARES = [name for name, _ in _DOMICILES], [share for _, share in _DOM
 Line = tuple[Any, ...]
 
 
-def load(server: str, *, password: str, reader_password: str, day: date) -> dict[str, int]:
+class Names(NamedTuple):
+    """What the database and the role that reads it are called; tests that share a server have names of their own."""
+
+    database: str = "records"
+    reader: str = "records_reader"
+
+
+def load(server: str, names: Names, *, password: str, reader_password: str, day: date) -> dict[str, int]:
     """Make the database where it is not whole, and let the reader in with this password; answers what was loaded.
 
     `server` is the superuser's URL. All rows are one transaction; a load that was killed leaves an empty database.
     """
-    owner = databases.create_database(server, DATABASE, password=password, extensions=())
+    owner = databases.create_database(server, names.database, password=password, extensions=())
     with psycopg.connect(owner) as connection:
-        there = connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (SCHEMA,)).fetchone()
-        counts = {} if there else _fill(connection, day)
+        found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (SCHEMA,)).fetchone()
+        counts = {} if found else _fill(connection, day)
     if counts:
         with psycopg.connect(owner, autocommit=True) as connection:
             connection.execute("ANALYZE")
-    _let_in(server, owner, reader_password)
+    _let_in(server, owner, names, reader_password)
     return counts
 
 
-def _let_in(server: str, owner: str, password: str) -> None:
+def _let_in(server: str, owner: str, names: Names, password: str) -> None:
     """Let the reader SELECT, and nothing else: what the check of a data source asks for."""
-    reader, database, schema = sql.Identifier(READER), sql.Identifier(DATABASE), sql.Identifier(SCHEMA)
+    reader, database, schema = sql.Identifier(names.reader), sql.Identifier(names.database), sql.Identifier(SCHEMA)
     with psycopg.connect(server, autocommit=True) as connection:
-        known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (READER,)).fetchone()
+        known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (names.reader,)).fetchone()
         if known is None:
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(reader))
         connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(reader, sql.Literal(password)))
         connection.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
         connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, reader))
-    with psycopg.connect(server, dbname=DATABASE, autocommit=True) as connection:
+    with psycopg.connect(server, dbname=names.database, autocommit=True) as connection:
         connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
         # Advice of the check: large objects can be made by any role unless that is taken away.
         for call in ("lo_create(oid)", "lo_creat(integer)", "lo_from_bytea(oid, bytea)"):

@@ -78,13 +78,15 @@ def _planned(chance: Chance, campus: Campus, spec: ProductSpec) -> Iterator[Plan
     """Answer the releases in the order of their days: each major one, its candidate before it, its patches after it."""
     number, day = 0, campus.began + timedelta(days=chance.number(0, 25))
     while day < campus.day + timedelta(days=spec.every):
-        label, subject = spec.label(day, number), chance.one(spec.subjects)
+        label, subjects = spec.label(day, number), " and ".join(chance.some(spec.subjects, 2))
         told = day - timedelta(days=chance.number(30, 75))
+        if told >= campus.day:
+            return
         if spec.candidate and day - timedelta(days=21) < campus.day:
             ready = day - timedelta(days=21)
             yield Planned(spec.candidate(label), "enhancement", ready, ready, f"Release candidate of {label}.")
         kind = "statutory" if number % 2 else "enhancement"
-        yield Planned(label, kind, told, day, f"New in {label}: {subject}, and {chance.one(spec.subjects)}.")
+        yield Planned(label, kind, told, day, f"New in {label}: {subjects}.")
         yield from _patches(chance, campus, spec, label, day)
         number, day = number + 1, day + timedelta(days=spec.every + chance.number(-3, 3))
 
@@ -103,14 +105,14 @@ def _patches(chance: Chance, campus: Campus, spec: ProductSpec, label: str, day:
 def _release(chance: Chance, campus: Campus, product: Product, spec: ProductSpec, one: Planned, owner: str) -> Release:
     version = parse(spec.scheme, one.version)
     is_there = one.available < campus.day
-    made = chance.working(min(one.announced, campus.day - timedelta(days=4)))
+    made = max(chance.working(min(one.announced, campus.day - timedelta(days=4))), product.created_at)
     withdrawn = is_there and one.kind == "patch" and chance.happens(0.06)
     return Release(
         id=chance.id("rel", made), product=product.id, version_text=version.text, sort_key=version.sort_key,
         is_prerelease=version.is_prerelease, kind=one.kind,
         state="withdrawn" if withdrawn else "available" if is_there else "announced",
-        announced_on=one.announced, available_on=one.available if is_there else None, notes=one.notes,
-        link=f"{spec.website}/notes/{version.text.lower().replace(' ', '-')}",
+        announced_on=one.announced, available_on=one.available, notes=one.notes,
+        link=f"{spec.website}/notes/{version.text.lower().replace(' ', '-')}",  # of nobody: RFC 2606
         withdrawal_reason="The supplier took it back: it broke printing." if withdrawn else None,
         changed_by=owner if withdrawn else None, version=2 if withdrawn else 1, created_at=made,
         updated_at=max(made, at(one.available)) if is_there else made,
