@@ -5,7 +5,8 @@ import importlib.util
 import shlex
 import time
 
-from lodge_local import databases, ports, postgres, secret_files
+from lodge_local import databases, ports, postgres, readiness, secret_files
+from lodge_local.failures import Failed
 from lodge_local.home import password, write_secret
 from lodge_local.progress import step, tell
 from lodge_local.suite import ACCESS, ENQUIRY, GATEWAY, RELEASE, SERVICES, Deployable, Suite
@@ -13,6 +14,7 @@ from lodge_local.supervisor import Supervisor
 
 _RECOVERY = 600
 """Seconds that PostgreSQL may take to read its journal after a kill."""
+_RIGHTS = 60
 _MARK = "demonstration"
 """The file of the home that says about the demonstration data: none, loading, loaded."""
 
@@ -44,7 +46,19 @@ async def _launch(suite: Suite, supervisor: Supervisor) -> None:
     supervisor.start(suite.gateway())
     with step("waiting for the services and the gateway"):
         await supervisor.until_ready()
+    with step("waiting for the services' permissions"):
+        await _rights(suite)
     tell(_welcome(suite, time.monotonic() - began))
+
+
+async def _rights(suite: Suite) -> None:
+    try:
+        await readiness.of_rights(suite.address(GATEWAY), suite.home.admin_key, patience=_RIGHTS)
+    except TimeoutError:
+        raise Failed(
+            f"access-service did not learn the other services' permissions within {_RIGHTS} s, or the key in"
+            f" {suite.home.admin_key} is not this database's: see the lines of 'access-service work' above."
+        ) from None
 
 
 async def _access(suite: Suite, supervisor: Supervisor) -> None:
