@@ -89,15 +89,24 @@ def serve(app: FastAPI, *, host: str, port: int) -> None:
         timeout_graceful_shutdown=20, backlog=2048,
     )  # fmt: skip
     settle()
-    _Server(config).run()
+    Server(config).run()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Tells the app when it is to stop, so that answers without an end come to one."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        self.config.app.state.closing.set()  # type: ignore[union-attr]  # serve() is given a FastAPI app
+        """Be told by a signal."""
+        self._tell()
         super().handle_exit(sig, frame)
+
+    def stop(self) -> None:
+        """Be told by the program that serves."""
+        self._tell()
+        self.should_exit = True
+
+    def _tell(self) -> None:
+        self.config.app.state.closing.set()  # type: ignore[union-attr]  # it is given a FastAPI app
 
 
 def settle() -> None:
