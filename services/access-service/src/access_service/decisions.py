@@ -38,7 +38,8 @@ _IN_LODGE = text(
 
 _CONTAINED = text("""
     WITH RECURSIVE inherited (id) AS (
-        SELECT CAST(:role AS text) UNION SELECT i.inherits FROM inherited h JOIN role_inheritance i ON i.role_id = h.id
+        SELECT CAST(:role AS text) COLLATE "C"
+        UNION SELECT i.inherits FROM inherited h JOIN role_inheritance i ON i.role_id = h.id
     )
     SELECT DISTINCT p.name FROM inherited h JOIN role_permission rp ON rp.role_id = h.id
     JOIN permission p ON p.id = rp.permission_id ORDER BY p.name
@@ -48,7 +49,7 @@ _DECIDING = text(
     _HELD  # noqa: S608 - constants of this module; every value is bound
     + """
     , above (id) AS (
-        SELECT CAST(:org_unit AS text)
+        SELECT CAST(:org_unit AS text) COLLATE "C"
         UNION SELECT o.parent FROM above a JOIN org_unit o ON o.id = a.id WHERE o.parent IS NOT NULL
     )
     SELECT r.id AS role_id, r.name AS role_name, h.grant_id, h.org_unit,
