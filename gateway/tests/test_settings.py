@@ -38,8 +38,12 @@ def private(key: OKPKey) -> dict[str, Any]:
         ("[services]\nx = 'http://127.0.0.1:1/path'", "without a path"),
         ("[[issuers]]\nissuer = 'https://i.example'\naudience = 'a'\nalgorithms = ['HS256']", "algorithms"),
         (
-            "[[issuers]]\nissuer = 'https://i.example'\naudience = 'a'\n"
-            "[[issuers]]\nissuer = 'https://j.example'\naudience = 'a'\nexternal_id_prefix = 'j:'",
+            """
+            issuers = [
+                { issuer = "https://i.example", audience = "a" },
+                { issuer = "https://j.example", audience = "a", external_id_prefix = "j:" },
+            ]
+            """,
             "external_id_prefix",
         ),
     ],

@@ -44,16 +44,14 @@ class Deployable:
 
 
 def read(kind: type[settings.Settings]) -> Any:
-    """Read the settings, or end with one sentence that names what is missing or wrong, and never its value."""
+    """Read the settings, or end with one sentence that names what is missing or wrong, and never a secret."""
+    folder = settings.secrets_dir()
+    if folder is not None and not folder.is_dir():
+        sys.exit(f"Settings: LODGE_SECRETS_DIR names {folder}, which is no folder.")
     try:
-        return kind(_secrets_dir=settings.secrets_dir())
+        return kind(_secrets_dir=folder)
     except ValidationError as error:
-        prefix = kind.model_config.get("env_prefix", "")
-        wrong = [
-            f"{name if name.startswith('LODGE_') else (prefix + name).upper()} ({one['msg'].lower()})"
-            for one in error.errors()
-            for name in [str(one["loc"][0])]
-        ]
+        wrong = [f"{settings.variable(kind, str(one['loc'][0]))} ({one['msg']})" for one in error.errors()]
         sys.exit(f"Settings: {'; '.join(wrong)}. Set each in the environment or as a file in LODGE_SECRETS_DIR.")
 
 
@@ -89,15 +87,24 @@ def serve(app: FastAPI, *, host: str, port: int) -> None:
         timeout_graceful_shutdown=20, backlog=2048,
     )  # fmt: skip
     settle()
-    _Server(config).run()
+    Server(config).run()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Tells the app when it is to stop, so that answers without an end come to one."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        self.config.app.state.closing.set()  # type: ignore[union-attr]  # serve() is given a FastAPI app
+        """Be told by a signal."""
+        self._tell()
         super().handle_exit(sig, frame)
+
+    def stop(self) -> None:
+        """Be told by the program that serves."""
+        self._tell()
+        self.should_exit = True
+
+    def _tell(self) -> None:
+        self.config.app.state.closing.set()  # type: ignore[union-attr]  # it is given a FastAPI app
 
 
 def settle() -> None:

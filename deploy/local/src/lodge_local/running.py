@@ -5,8 +5,9 @@ import shlex
 import sys
 import time
 
-from lodge_local import databases, issuer, ports, postgres, secret_files
+from lodge_local import databases, issuer, ports, postgres, readiness, secret_files
 from lodge_local.demonstration.log_ins import LOG_INS
+from lodge_local.failures import Failed
 from lodge_local.home import password
 from lodge_local.offer import Offer
 from lodge_local.progress import step, tell
@@ -15,6 +16,7 @@ from lodge_local.supervisor import Supervisor
 
 _RECOVERY = 600
 """Seconds that PostgreSQL may take to read its journal after a kill."""
+_RIGHTS = 60
 
 
 async def run(suite: Suite) -> None:
@@ -47,7 +49,19 @@ async def _launch(suite: Suite, supervisor: Supervisor) -> None:
     supervisor.start(suite.gateway())
     with step("waiting for the services and the gateway"):
         await supervisor.until_ready()
+    with step("waiting for the services' permissions"):
+        await _rights(suite)
     tell(_welcome(suite, time.monotonic() - began))
+
+
+async def _rights(suite: Suite) -> None:
+    try:
+        await readiness.of_rights(suite.address(GATEWAY), suite.home.admin_key, patience=_RIGHTS)
+    except TimeoutError:
+        raise Failed(
+            f"access-service did not learn the other services' permissions within {_RIGHTS} s, or the key in"
+            f" {suite.home.admin_key} is not this database's: see the lines of 'access-service work' above."
+        ) from None
 
 
 async def _access(suite: Suite, supervisor: Supervisor) -> None:

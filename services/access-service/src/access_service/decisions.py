@@ -38,7 +38,8 @@ _IN_LODGE = text(
 
 _CONTAINED = text("""
     WITH RECURSIVE inherited (id) AS (
-        SELECT CAST(:role AS text) UNION SELECT i.inherits FROM inherited h JOIN role_inheritance i ON i.role_id = h.id
+        SELECT CAST(:role AS text) COLLATE "C"
+        UNION SELECT i.inherits FROM inherited h JOIN role_inheritance i ON i.role_id = h.id
     )
     SELECT DISTINCT p.name FROM inherited h JOIN role_permission rp ON rp.role_id = h.id
     JOIN permission p ON p.id = rp.permission_id ORDER BY p.name
