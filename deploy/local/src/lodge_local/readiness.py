@@ -7,12 +7,13 @@ from pathlib import Path
 
 from lodge_local import ports
 
+Question = Callable[[], Awaitable[bool]]
 _PATIENCE = 3.0
 _LOOK = 0.05
 _OK = 200
 
 
-def of_server(port: int, path: str = "/readyz") -> Callable[[], Awaitable[bool]]:
+def of_server(port: int, path: str = "/readyz") -> Question:
     """Answer the question for the server at `port`."""
 
     async def is_ready() -> bool:

@@ -21,6 +21,10 @@ _PRIORITIES = (("low", 12), ("normal", 68), ("high", 15), ("urgent", 5))
 _OUTCOMES = (("answered", 84), ("withdrawn", 7), ("duplicate", 5), ("refused", 2), ("not-held", 2))
 _FRESH, _UNTOUCHED = timedelta(days=7), 0.4
 """What was filed in these days, and the share of it that nobody has looked at."""
+_LATELY, _UNHEARD = timedelta(days=40), 0.35
+"""Since when requesters may not have said yet what they were asked, and the share of those who have not."""
+_SLOW, _SLOWER = 0.08, 12
+"""The share that takes far longer, and how many times."""
 _DAYS = {"data": 4, "report": 8, "fault": 3, "access": 1.5, "foi": 14, "sar": 20, "return": 6}
 """How long each kind takes on average."""
 
@@ -139,7 +143,7 @@ def _follow(chance: Chance, one: Asked, officers: _Officers) -> None:
     one.happened("assigned", officer, taken, assignee=officer)
     when = _talk(chance, one, officer, taken)
     outcome = _drawn(chance, _OUTCOMES)
-    when = _later(chance, when, _DAYS[enquiry.kind])
+    when = _later(chance, when, _DAYS[enquiry.kind] * (_SLOWER if chance.happens(_SLOW) else 1))
     if when >= one.end:
         return
     if outcome == "answered":
@@ -163,9 +167,10 @@ def _talk(chance: Chance, one: Asked, officer: str, when: datetime) -> datetime:
         one.said(officer, asked_at, chance.one(topics.QUESTIONS))
         one.enquiry.status = "waiting"
         one.happened("status", officer, asked_at, status="waiting")
-        replied = _later(chance, asked_at, 2)
+        unheard = one.end - asked_at < _LATELY and chance.happens(_UNHEARD)
+        replied = one.end if unheard else _later(chance, asked_at, 2)
         if replied >= one.end:
-            return replied
+            return one.end
         one.said(one.enquiry.requester, replied, chance.one(topics.REPLIES))
         one.enquiry.status = "open"
         one.happened("status", one.enquiry.requester, replied, status="open")
