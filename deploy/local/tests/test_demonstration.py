@@ -38,7 +38,7 @@ from lodge_kit.migrating import migrate
 from lodge_kit.testing.client import Client, opened
 from lodge_kit.testing.databases import WORKER, Databases
 from lodge_kit.testing.issuer import Issuer
-from lodge_local.demonstration import asking, campus, giving, loading, systems
+from lodge_local.demonstration import access, asking, campus, giving, loading, systems
 from lodge_local.demonstration.log_ins import LOG_INS
 from lodge_local.demonstration.records import Names
 from lodge_local.failures import Failed
@@ -210,6 +210,10 @@ def test_what_was_loaded_is_told_and_is_much(university: University) -> None:
     assert university.one("release", "SELECT count(DISTINCT disposition) FROM sighting") == 3
     assert university.one("access", "SELECT count(*) FROM role_grant WHERE valid_from > now()") > 20
     assert university.one("access", "SELECT count(*) FROM role_grant WHERE valid_to < now()") > 200
+
+
+def test_it_goes_by_the_names_that_access_service_goes_by() -> None:
+    assert (access.BY, access.LODGE) == (bootstrap.BY, decisions.LODGE)
 
 
 def test_nothing_is_published_and_the_counters_stand_where_they_stood(university: University) -> None:

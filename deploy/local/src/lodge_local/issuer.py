@@ -36,7 +36,8 @@ def process(port: int, environment: dict[str, str], log: Path) -> Process:
         for one in LOG_INS
     ]
     command = [
-        sys.executable, "-P", "-m", "oidc_provider_mock", "--host", ports.HOST, "--port", str(port + ports.ISSUER),
+        sys.executable, "-P", "-m", "lodge_local.program", "oidc_provider_mock",
+        "--host", ports.HOST, "--port", str(port + ports.ISSUER),
         "--token-max-age", str(_LIFE), *(word for claim in claims for word in ("--user-claims", claim)),
     ]  # fmt: skip
     return Process(

@@ -6,8 +6,6 @@ from datetime import timedelta
 import psycopg
 from sqlmodel import SQLModel
 
-from access_service.bootstrap import BY
-from access_service.decisions import LODGE
 from access_service.tables import (
     Grant,
     Group,
@@ -28,6 +26,10 @@ from lodge_local.demonstration.log_ins import AUDITOR, SUPPORT_OFFICER, SYSTEM_O
 from lodge_local.demonstration.systems import ENVIRONMENTS, SYSTEMS, SystemSpec
 from lodge_local.failures import Failed
 
+BY = "lodge"
+"""Who is on record for what nobody of the university did."""
+LODGE = "lodge"
+"""The key of the system that Lodge itself is."""
 _OFFICERS = 7
 _GROUPS = {
     "Boards of examiners: secretaries": ("Examinations", 18, "Examinations officer"),

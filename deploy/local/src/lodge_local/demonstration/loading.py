@@ -13,7 +13,6 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from access_service.bootstrap import BY
 from enquiry_service.sources import Target
 from lodge_kit.tables import AuditEvent, KnownName
 from lodge_local.demonstration import access, enquiry, records, release
@@ -94,7 +93,7 @@ def _student_records(server: str, names: Names, home: Home, day: date, tell: Cal
 def _record(name: str, campus: Campus, counts: Mapping[str, int]) -> AuditEvent:
     """Answer the one line of the audit: that all this was loaded, and not done by those whom it names."""
     return AuditEvent(
-        id=Chance(f"audit {name}").id("aud", campus.now), at=campus.now, actor=BY, client_id=None,
+        id=Chance(f"audit {name}").id("aud", campus.now), at=campus.now, actor=access.BY, client_id=None,
         action="demonstration.loaded", subject_type="service", subject_id=name,
         facts=json.dumps(counts, sort_keys=True), request_id="none",
     )  # fmt: skip

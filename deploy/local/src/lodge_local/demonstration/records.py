@@ -22,29 +22,37 @@ _TABLES = f"""
     CREATE TABLE {SCHEMA}.faculties (id int PRIMARY KEY, code text NOT NULL UNIQUE, name text NOT NULL);
     CREATE TABLE {SCHEMA}.programmes (
         id int PRIMARY KEY, code text NOT NULL UNIQUE, name text NOT NULL, level text NOT NULL, years int NOT NULL,
-        faculty_id int NOT NULL REFERENCES {SCHEMA}.faculties
+        faculty_id int NOT NULL
     );
     CREATE TABLE {SCHEMA}.modules (
         id int PRIMARY KEY, code text NOT NULL UNIQUE, title text NOT NULL, credits int NOT NULL, stage int NOT NULL,
-        faculty_id int NOT NULL REFERENCES {SCHEMA}.faculties
+        faculty_id int NOT NULL
     );
     CREATE TABLE {SCHEMA}.students (
         id int PRIMARY KEY, number text NOT NULL UNIQUE, given_names text NOT NULL, family_name text NOT NULL,
         email text NOT NULL, born_on date NOT NULL, domicile text NOT NULL, fee_status text NOT NULL,
-        programme_id int NOT NULL REFERENCES {SCHEMA}.programmes, entry_year int NOT NULL, status text NOT NULL,
+        programme_id int NOT NULL, entry_year int NOT NULL, status text NOT NULL,
         status_since date NOT NULL
     );
     CREATE TABLE {SCHEMA}.enrolments (
-        id int PRIMARY KEY, student_id int NOT NULL REFERENCES {SCHEMA}.students,
-        programme_id int NOT NULL REFERENCES {SCHEMA}.programmes, module_id int NOT NULL REFERENCES {SCHEMA}.modules,
+        id int PRIMARY KEY, student_id int NOT NULL,
+        programme_id int NOT NULL, module_id int NOT NULL,
         academic_year int NOT NULL, status text NOT NULL, enrolled_on date NOT NULL
     );
     CREATE TABLE {SCHEMA}.results (
-        enrolment_id int PRIMARY KEY REFERENCES {SCHEMA}.enrolments, mark int NOT NULL, grade text NOT NULL,
+        enrolment_id int PRIMARY KEY, mark int NOT NULL, grade text NOT NULL,
         decided_on date NOT NULL
     );
 """
-_INDEXES = f"""
+_KEYS_AND_INDEXES = f"""
+    -- After the rows: one look at a table instead of one a row.
+    ALTER TABLE {SCHEMA}.programmes ADD FOREIGN KEY (faculty_id) REFERENCES {SCHEMA}.faculties;
+    ALTER TABLE {SCHEMA}.modules ADD FOREIGN KEY (faculty_id) REFERENCES {SCHEMA}.faculties;
+    ALTER TABLE {SCHEMA}.students ADD FOREIGN KEY (programme_id) REFERENCES {SCHEMA}.programmes;
+    ALTER TABLE {SCHEMA}.enrolments ADD FOREIGN KEY (student_id) REFERENCES {SCHEMA}.students,
+        ADD FOREIGN KEY (programme_id) REFERENCES {SCHEMA}.programmes,
+        ADD FOREIGN KEY (module_id) REFERENCES {SCHEMA}.modules;
+    ALTER TABLE {SCHEMA}.results ADD FOREIGN KEY (enrolment_id) REFERENCES {SCHEMA}.enrolments;
     CREATE INDEX ON {SCHEMA}.enrolments (student_id);
     CREATE INDEX ON {SCHEMA}.enrolments (module_id, academic_year);
     CREATE INDEX ON {SCHEMA}.students (programme_id);
@@ -118,7 +126,7 @@ def _fill(connection: psycopg.Connection, day: date) -> dict[str, int]:
         into = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(SCHEMA, name))
         with connection.cursor() as cursor, cursor.copy(into) as copying:
             copying.write("".join("\t".join(map(str, row)) + "\n" for row in rows))
-    connection.execute(_INDEXES.encode())
+    connection.execute(_KEYS_AND_INDEXES.encode())
     return {name: len(tables[name]) for name in ("students", "enrolments", "results")}
 
 

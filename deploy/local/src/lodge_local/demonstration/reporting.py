@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from enquiry_service import sources
 from enquiry_service.parameters import DEFINITIONS
-from enquiry_service.reports import checked
 from enquiry_service.sources import Target
+from enquiry_service.statements import Allowance, check
 from enquiry_service.tables import DataSource, Report, ReportVersion
 from lodge_local.demonstration.campus import Campus
 from lodge_local.demonstration.chance import Chance
@@ -102,4 +102,6 @@ def _source(chance: Chance, campus: Campus, target: Target) -> DataSource:
 
 def _columns(target: Target, source: DataSource, version: ReportVersion) -> list[sources.Column]:
     definitions = DEFINITIONS.validate_python(version.parameters)
-    return sources.adapter(target.adapter).columns(target, checked(version.sql, definitions, source))
+    allowance = Allowance(schemas=tuple(source.allowed_schemas), functions=frozenset(source.allowed_functions))
+    checked = check(version.sql, parameters=definitions, allowance=allowance)
+    return sources.adapter(target.adapter).columns(target, checked)
