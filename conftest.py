@@ -1,25 +1,16 @@
 """One PostgreSQL for the whole run, and what every test may ask of the machine."""
 
 import os
-<<<<<<< HEAD
 import secrets
 
 import pytest
 
+import gateway  # noqa: F401 - before pytest takes the folder of the same name for the package
 from lodge_kit.testing.databases import RUN, drop_all
 from lodge_local import server_for_tests
 from lodge_local.failures import Failed
 
 pytest_plugins = ["lodge_kit.testing.needs", "lodge_kit.testing.plugin"]
-=======
-
-import pytest
-
-from lodge_local import server_for_tests
-from lodge_local.failures import Failed
-
-pytest_plugins = ["lodge_kit.testing.needs"]
->>>>>>> local
 SERVER_URL = "LODGE_TEST_SERVER_URL"
 """Where fixtures find the superuser's URL; workers of xdist inherit it."""
 _SERVER = pytest.StashKey[server_for_tests.TestServer]()
@@ -35,10 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(failure)) from None
     config.stash[_SERVER] = server
     os.environ[SERVER_URL] = server.url
-<<<<<<< HEAD
     os.environ[RUN] = secrets.token_hex(4)
-=======
->>>>>>> local
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -49,10 +37,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     server = config.stash.get(_SERVER, None)
     if server:
-<<<<<<< HEAD
         drop_all(server.url)
-=======
->>>>>>> local
         server.stop()
 
 

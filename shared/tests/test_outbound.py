@@ -192,7 +192,7 @@ async def test_a_redirect_to_what_may_not_be_called_is_refused(location: str) ->
         listening(saying(f"HTTP/1.1 302 Found\nLocation: {location}\nContent-Length: 0")) as port,
         Outbound((f"127.0.0.1:{port}",)) as outbound,
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(Refused, match=f"^127.0.0.1:{port} redirects: "):
             await get(outbound, f"http://127.0.0.1:{port}/", redirects=3)
 
 

@@ -23,9 +23,19 @@ if TYPE_CHECKING:
 log = logs.logger(__name__)
 
 
-def queue(dsn: str, *, size: int = 2) -> procrastinate.App:
-    """Make the queue of one service, on a pool of its own."""
-    return procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=dsn, min_size=1, max_size=size))
+def queue(dsn: str, tasks: procrastinate.Blueprint, *, namespace: str, size: int = 2) -> procrastinate.App:
+    """Make the queue of one service, on a pool of its own, that can do `tasks`."""
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=dsn, min_size=1, max_size=size))
+    _unbind(tasks, namespace)
+    app.add_tasks_from(tasks, namespace=namespace)
+    return app
+
+
+def _unbind(tasks: procrastinate.Blueprint, namespace: str) -> None:
+    """Take the namespace off again: binding a second time (tests make many apps) would put it there twice."""
+    for task in tasks.tasks.values():
+        task.name = task.name.removeprefix(f"{namespace}:")
+    tasks.tasks = {name.removeprefix(f"{namespace}:"): task for name, task in tasks.tasks.items()}
 
 
 async def defer(

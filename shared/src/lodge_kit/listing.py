@@ -212,6 +212,12 @@ def _with_cursor(request: Request, cursor: str) -> str:
     return f"{request.url.path}?{urlencode([*asked, ('cursor', cursor)])}"
 
 
+def several(values: Any) -> Any:
+    """Split what a filter asks for by commas, `?state=announced,available` (a pydantic BeforeValidator)."""
+    listed = values if isinstance(values, list) else [values]
+    return [part for value in listed for part in str(value).split(",")]
+
+
 def contains(text: str, *columns: Column) -> ColumnElement[bool]:
     """Match what `?q=` asks for: every word of `text` in one of the columns, whatever its case."""
     condition: ColumnElement[bool] = literal(value=True)

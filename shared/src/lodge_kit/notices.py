@@ -6,6 +6,7 @@ person; who has left is stood in for by the deputy, then by the administrators. 
 
 import asyncio
 import smtplib
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Annotated, Literal
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 import aiosmtplib
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -68,6 +69,15 @@ async def tell(session: AsyncSession, person: str, event: Event, *, title: str, 
         )
     )
     await session.flush()
+
+
+async def settle(
+    session: AsyncSession, event_type: str, subjects: Collection[str] | Select[str], *, now: datetime
+) -> None:
+    """Take off everybody's list what events of this type said of these subjects (ids): it is dealt with."""
+    said = select(col(Event.id)).where(col(Event.subject_id).in_(subjects), col(Event.type) == event_type)
+    still_open = col(Notice.event_id).in_(said), col(Notice.done_at).is_(None)
+    await session.execute(update(Notice).where(*still_open).values(done_at=now))
 
 
 router = APIRouter(tags=["tasks"])

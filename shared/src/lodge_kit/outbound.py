@@ -209,8 +209,13 @@ class Outbound:
         call = _Call(method.upper(), start, _checked(headers), body)
         try:
             async with asyncio.timeout(timeout):
-                for _ in range(redirects + 1):
-                    found = await self._hop(call, limit, beyond, follow=redirects > 0)
+                for hop in range(redirects + 1):
+                    try:
+                        found = await self._hop(call, limit, beyond, follow=redirects > 0)
+                    except Refused as cause:
+                        if hop == 0:
+                            raise
+                        raise Refused(f"{start} redirects: {cause}") from cause
                     if isinstance(found, Answer):
                         return found
                     call = found

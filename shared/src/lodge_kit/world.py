@@ -1,10 +1,10 @@
 """What verbs and handlers get their world from: one value, made once by `create_app` or the worker."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import procrastinate
 from fastapi import Depends, Request
@@ -29,12 +29,14 @@ class World:
     sealer: Sealer
     directory: Directory
     queue: procrastinate.App
+    own: AbstractAsyncContextManager[Any]
+    """What this service alone has, opened and closed with the world."""
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["World"]:
         """Open what must be opened, and close everything at the end."""
         try:
-            async with self.outbound, self.queue.open_async():
+            async with self.outbound, self.queue.open_async(), self.own:
                 yield self
         finally:
             await self.database.close()
@@ -47,16 +49,16 @@ def make(
     clock: Clock,
     tasks: procrastinate.Blueprint,
     directory: Callable[[Database, Clock], Directory] | None = None,
+    own: AbstractAsyncContextManager[Any] | None = None,
 ) -> World:
     """Build the world of one service from its settings; nothing is connected yet.
 
     `directory` makes the service's own view of people; without it access-service is asked through the gateway.
     """
     database = Database(settings.database_url.get_secret_value(), name=name)
-    queue = jobs.queue(database.dsn)
-    queue.add_tasks_from(tasks, namespace=name)
+    queue = jobs.queue(database.dsn, tasks, namespace=name)
     key = settings.service_key.get_secret_value() if settings.service_key else None
-    return World(
+    made = World(
         settings=settings,
         clock=clock,
         database=database,
@@ -64,7 +66,16 @@ def make(
         sealer=Sealer(settings.sealing_keys.get_secret_value()),
         directory=directory(database, clock) if directory else GatewayDirectory(settings.gateway_url, key),
         queue=queue,
+        own=own or nullcontext(),
     )
+    queue.worker_defaults["additional_context"] = {"world": made}
+    return made
+
+
+def of_job(job: procrastinate.JobContext) -> World:
+    """Answer the world of the worker that runs this job (a task with `pass_context=True` is given the context)."""
+    found: World = job.additional_context["world"]
+    return found
 
 
 def _world(request: Request) -> World:

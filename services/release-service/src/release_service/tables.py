@@ -73,6 +73,9 @@ class Release(Versioned, Row, table=True):
     notes: str = Field(default="", sa_type=Text)
     """Plain text."""
     link: str | None = Field(default=None, sa_type=Text)
+    withdrawal_reason: str | None = Field(default=None, sa_type=Text)
+    changed_by: str | None = Field(default=None, sa_type=IdText)
+    """The person who wrote or changed it last. None: a feed alone did, and may correct what it said."""
 
 
 class WatchedSource(Versioned, Row, table=True):
@@ -114,7 +117,8 @@ class SourceCheck(Row, table=True):
     etag: str | None = Field(default=None, sa_type=Text)
     last_modified: str | None = Field(default=None, sa_type=Text)
     body_hash: str | None = Field(default=None, sa_type=Text)
-    """These three are `conditional.Remembered`; saved only when the body was read well."""
+    """These three are `conditional.Remembered`; saved only when the body was read well. Without a hash, the next
+    reading is a first one: what it tells is history."""
     failures: int = 0
     """In a row."""
     failing_since: datetime | None = Field(default=None, sa_type=Instant)
@@ -138,8 +142,11 @@ class Sighting(Row, table=True):
     source: str = Field(sa_type=IdText, sa_column_args=[ForeignKey("watched_source.id", ondelete="CASCADE")])
     guid: str = Field(sa_type=IdText)
     fingerprint: str = Field(sa_type=Text)
+    """Empty once the product's naming has changed: the entry is judged anew."""
     title: str = Field(sa_type=Text)
     link: str | None = Field(default=None, sa_type=Text)
+    summary: str = Field(default="", sa_type=Text)
+    """Plain text."""
     version_text: str | None = Field(default=None, sa_type=Text)
     published_at: datetime | None = Field(default=None, sa_type=Instant)
     first_seen_at: datetime = Field(sa_type=Instant)
@@ -149,3 +156,6 @@ class Sighting(Row, table=True):
     release: str | None = Field(
         default=None, sa_type=IdText, sa_column_args=[ForeignKey("release.id", ondelete="SET NULL")], index=True
     )
+    decided_by: str | None = Field(default=None, sa_type=IdText)
+    """The person who accepted or dismissed a suspect; what a person decided is not judged again."""
+    decided_at: datetime | None = Field(default=None, sa_type=Instant)

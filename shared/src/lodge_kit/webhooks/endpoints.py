@@ -14,6 +14,7 @@ from sqlmodel import col
 from yarl import URL
 
 from lodge_kit import audit, etags, ids, outbound
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference, remember_caller
 from lodge_kit.etags import IfMatch
@@ -53,10 +54,8 @@ class EndpointIn(BaseModel):
     description: str = Field("", max_length=500)
 
 
-class EndpointChange(BaseModel):
+class EndpointChange(Change):
     """What may be changed of an endpoint."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str = Field("", min_length=1, max_length=2_000)
     event_types: list[str] = Field(default=[], min_length=1, max_length=50)

@@ -11,6 +11,7 @@ from sqlmodel import col
 from access_service import groups, rights
 from access_service.tables import Group, GroupMember, Person
 from lodge_kit import etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
@@ -25,10 +26,8 @@ Reader = Annotated[Caller, requires(rights.PEOPLE_READ)]
 Writer = Annotated[Caller, requires(rights.PEOPLE_WRITE, everywhere=True)]
 
 
-class GroupChange(BaseModel):
+class GroupChange(Change):
     """What may be changed of a group."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", min_length=1, max_length=200)
     description: str = Field(default="", max_length=2_000)

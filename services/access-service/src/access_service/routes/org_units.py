@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -13,6 +13,7 @@ from sqlmodel import col
 from access_service import org_units, rights
 from access_service.tables import OrgUnit
 from lodge_kit import etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.etags import IfMatch
@@ -29,10 +30,8 @@ Reader = Annotated[Caller, requires(rights.PEOPLE_READ)]
 Writer = Annotated[Caller, requires(rights.PEOPLE_WRITE)]
 
 
-class OrgUnitChange(BaseModel):
+class OrgUnitChange(Change):
     """What may be changed of an org unit."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", min_length=1, max_length=200)
     code: str | None = Field(default=None, max_length=100)

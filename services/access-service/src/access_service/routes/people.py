@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, EmailStr, Field
+from pydantic import AwareDatetime, BaseModel, EmailStr, Field
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -13,6 +13,7 @@ from sqlmodel import col
 from access_service import people, rights
 from access_service.tables import OrgUnit, Person
 from lodge_kit import etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Recipient, Reference
 from lodge_kit.etags import IfMatch
@@ -29,10 +30,8 @@ Reader = Annotated[Caller, requires(rights.PEOPLE_READ)]
 Writer = Annotated[Caller, requires(rights.PEOPLE_WRITE)]
 
 
-class PersonChange(BaseModel):
+class PersonChange(Change):
     """What may be changed of a person; null clears (RFC 7396)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     user_name: str = Field(default="", min_length=1, max_length=200, examples=["asmith"])
     external_id: str | None = Field(

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from enquiry_service import reports, rights, settings
+from enquiry_service import reports, rights
 from enquiry_service.parameters import Parameter
 from enquiry_service.sources import Column
 from enquiry_service.tables import DataSource, Report, ReportVersion
 from lodge_kit import etags
+from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.etags import IfMatch
@@ -33,10 +34,8 @@ Writer = Annotated[Caller, requires(rights.REPORTS_WRITE)]
 Approver = Annotated[Caller, requires(rights.APPROVE)]
 
 
-class ReportChange(BaseModel):
+class ReportChange(Change):
     """What may be changed of a report."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", min_length=1, max_length=200)
     description: str = Field(default="", max_length=5_000)
@@ -217,10 +216,7 @@ async def create_report_version(
     request: Request, report_id: str, wanted: VersionIn, session: Session, by: Writer, here: Here, now: Now
 ) -> Response:
     """Write a version: refused unless it can only read, and the source itself understands it."""
-    report = await reports.get(session, report_id)
-    version = await reports.write(
-        session, report, wanted.sql, wanted.parameters, settings=settings.of(here), by=by, now=now
-    )
+    version = await reports.write(session, report_id, wanted.sql, wanted.parameters, world=here, by=by, now=now)
     return await _version_is(request, session, version, 201)
 
 

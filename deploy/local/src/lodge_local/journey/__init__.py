@@ -1,0 +1,1 @@
+"""`make demo`: the suite's main job, walked step by step through the gateway of a suite that runs."""

@@ -1,0 +1,32 @@
+"""release-service, put together: the only wiring."""
+
+from fastapi import FastAPI
+
+from lodge_kit import world
+from lodge_kit.application import Service, assemble
+from lodge_kit.clock import Clock, system_clock
+from lodge_kit.identity import Keys
+from lodge_kit.world import World
+from release_service import events, jobs, rights
+from release_service.reading import Reader
+from release_service.routes import products, releases, sightings, sources, suppliers
+from release_service.settings import Settings
+
+SERVICE = Service(
+    name="release",
+    title="Lodge: release-service",
+    description="What suppliers deliver: products, their releases in the order of their versions, watched sources.",
+    permissions=rights.ALL,
+    facts=events.ALL,
+    routers=(suppliers.router, products.router, releases.router, sources.router, sightings.router),
+)
+
+
+def create_world(settings: Settings, *, clock: Clock = system_clock) -> World:
+    """Build what verbs get their world from. The reader's child process starts with the first feed."""
+    return world.make(settings, name="release", clock=clock, tasks=jobs.tasks, own=Reader())
+
+
+def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> FastAPI:
+    """Make the app. Tests hand in their own clock, and the keys of their own issuer."""
+    return assemble(SERVICE, create_world(settings, clock=clock), keys=keys)

@@ -1,0 +1,1 @@
+"""The schema of release-service, revision by revision."""
