@@ -49,6 +49,6 @@ def test_transactions_are_committed_in_one_place_only() -> None:
 
 
 def test_rules_and_verbs_ask_no_clock_of_their_own() -> None:
-    nouns = [path for path in (ROOT / "services").glob("*/src/*/*.py") if path.name not in ("__main__.py",)]
+    nouns = [path for path in (ROOT / "services").glob("*/src/*/*.py") if path.name != "__main__.py"]
     asking = [path.name for path in nouns if re.search(r"datetime\.now\(|date\.today\(|utcnow\(", path.read_text())]
     assert asking == []
