@@ -243,7 +243,7 @@ async def get_enquiry(request: Request, enquiry_id: str, session: Session, by: A
 
 @router.patch("/enquiries/{enquiry_id}", response_model=EnquiryOut)
 async def change_enquiry(
-    request: Request, enquiry_id: str, wanted: EnquiryChange, session: Session, if_match: IfMatch, by: Authenticated,
+    request: Request, enquiry_id: str, wanted: EnquiryChange, session: Session, by: Authenticated, if_match: IfMatch,
     now: Now,
 ) -> Response:  # fmt: skip
     """Change an enquiry's title, description, purpose, org unit or priority."""
