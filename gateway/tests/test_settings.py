@@ -37,6 +37,15 @@ def private(key: OKPKey) -> dict[str, Any]:
         ("= 1", "gateway.toml"),
         ("[services]\nx = 'http://127.0.0.1:1/path'", "without a path"),
         ("[[issuers]]\nissuer = 'https://i.example'\naudience = 'a'\nalgorithms = ['HS256']", "algorithms"),
+        (
+            """
+            issuers = [
+                { issuer = "https://i.example", audience = "a" },
+                { issuer = "https://j.example", audience = "a", external_id_prefix = "j:" },
+            ]
+            """,
+            "external_id_prefix",
+        ),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:

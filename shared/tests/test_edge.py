@@ -1,12 +1,15 @@
 """What every request meets first and last."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 import structlog
+from fastapi.exceptions import RequestValidationError
 from openapi_spec_validator import validate
+from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import text
 
+from lodge_kit import edge
 from lodge_kit.testing.client import Client
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +89,36 @@ async def test_wrong_values_are_pointed_at_and_malformed_json_is_400(clerk: Clie
     assert (malformed.status_code, malformed.json()["code"]) == (400, "malformed-json")
     query = await clerk.get("/desk/v1/slips?limit=500")
     assert [one["pointer"] for one in query.json()["errors"]] == ["query/limit"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"pets": [{"kind": "cat", "lives": "x"}]}, "/pets/0/lives"),
+        ({"pets": [{"kind": "cat"}]}, "/pets/0/lives"),
+        ({"pets": [{"kind": "dog"}]}, "/pets/0"),
+        ({"pets": [{"kind": "cat", "lives": 9, "tail": 1}]}, "/pets/0/tail"),
+        ({"pets": {}}, "/pets"),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_a_pointer_names_places_of_the_body_and_no_branches_of_our_models(body: Any, pointer: str) -> None:
+    class Cat(BaseModel, extra="forbid"):
+        kind: Literal["cat"]
+        lives: int
+
+    class Cow(BaseModel):
+        kind: Literal["cow"]
+
+    class Pets(BaseModel):
+        pets: list[Annotated[Cat | Cow, Field(discriminator="kind")]]
+
+    with pytest.raises(ValidationError) as wrong:
+        Pets.model_validate(body)
+    errors = [{**one, "loc": ("body", *one["loc"])} for one in wrong.value.errors()]
+    problem = edge.problem_of(RequestValidationError(errors, body=body))
+    assert [one.pointer for one in problem.errors] == [pointer]
 
 
 @pytest.mark.parametrize("body", [{"text": "a\0b"}, {"text": "x", "number": 2**70}])

@@ -229,6 +229,14 @@ class Callers:
             for digest in list(self._by_name.get(name, ())):
                 self._forget(digest)
 
+    def doubt(self) -> None:
+        """Ask anew for everybody: changes may have been missed. Entries stay, to serve on if nobody answers."""
+        for dropped in self._asking:
+            dropped.add("*")
+        for entry in self._entries.values():
+            entry.until = float("-inf")
+        self._refusals.clear()
+
     def sweep(self) -> None:
         """Let go of what can serve nobody any more."""
         now = self._monotonic()

@@ -40,13 +40,17 @@ async def find(access: AccessService, readiness: Readiness) -> None:
 async def follow(access: AccessService, callers: Callers, metrics: Metrics) -> None:
     """Drop the entries that access-service names, for good; reconnect with back-off.
 
-    What was dropped while the stream was away dies by time: nothing here is relied on.
+    What changed while the stream was away is not told again: as it opens, everybody is asked for anew.
     """
     wait = _FIRST_RETRY
     while True:
         try:
             async with aclosing(access.changes()) as changes:
+                is_open = False
                 async for names in changes:
+                    if not is_open:
+                        callers.doubt()
+                        is_open = True
                     metrics.following(open_=True)
                     wait = _FIRST_RETRY
                     if names:

@@ -135,7 +135,7 @@ class Issuer:
             raise PersonUnknown(f"Your token has no claim {claim}, by which Lodge would know you.")
         names = [self.settings.client_claim] if self.settings.client_claim else ["azp", "client_id"]
         client = next((claims[name] for name in names if isinstance(claims.get(name), str)), None)
-        return Identity(self.settings.issuer, person, client, float(claims["exp"]))
+        return Identity(self.settings.issuer, self.settings.external_id_prefix + person, client, float(claims["exp"]))
 
     async def _key(self, kid: object) -> TrustedKey | None:
         """Answer the key that a token names; where it names none, the issuer's only one."""

@@ -44,6 +44,9 @@ class IssuerSettings(_Table):
     issuer: str = Field(description="The iss claim, to the letter.")
     audience: str = Field(description="What aud must be or contain: this Lodge, as the issuer names it.")
     person_claim: str = Field("sub", description="The claim that is a person's external id: sub, Entra's oid, …")
+    external_id_prefix: str = Field(
+        "", description="Put before the claim to make the external id. Needed where there are several issuers."
+    )
     discovery_url: str | None = Field(None, description="Default: the issuer + /.well-known/openid-configuration.")
     client_claim: str | None = Field(None, description="The claim that names the client. Default: azp, client_id.")
     algorithms: tuple[Algorithm, ...] = ("RS256", "PS256", "ES256", "Ed25519", "EdDSA")
@@ -84,6 +87,14 @@ class Config(_Table):
             if not pattern.startswith("/") or "*" in pattern[:-1] or (pattern.endswith("*") and pattern[-2:] != "/*"):
                 raise ValueError(f"{pattern}: write a path, /docs, or all below one, /docs/*")
         return value
+
+    @model_validator(mode="after")
+    def _issuers_apart(self) -> Self:
+        # One issuer's "4711" must never be taken for another's: nobody chooses the other's subjects.
+        prefixes = [one.external_id_prefix for one in self.issuers]
+        if any(a.startswith(b) for i, a in enumerate(prefixes) for j, b in enumerate(prefixes) if i != j):
+            raise ValueError("with several [[issuers]] each needs an external_id_prefix that begins no other's")
+        return self
 
     @classmethod
     def read(cls, path: Path | None) -> Self:

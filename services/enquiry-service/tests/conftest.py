@@ -1,20 +1,48 @@
-"""A database of a made-up campus, and a role that may only read it: a real source on the tests' server."""
+"""A running enquiry-service, people to act as, and a made-up campus whose database is a real source of data."""
 
+import asyncio
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+from aiohttp import web
+from cryptography.fernet import Fernet
+from fastapi import FastAPI
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
+import enquiry_service.migrations
+from enquiry_service import rights
+from enquiry_service.app import create_app
+from enquiry_service.settings import Settings
 from enquiry_service.sources import Target
+from enquiry_service.tables import Row
+from lodge_kit.migrating import migrate
+from lodge_kit.testing.client import Client, opened
+from lodge_kit.testing.databases import Databases
+from lodge_kit.testing.issuer import Issuer
 
 SECRET = "correct-horse-battery-staple"
+
+
+class Who(NamedTuple):
+    """Ada and Ben ask, Olive answers, Peter approves what she has written."""
+
+    ada: str = "per_01J00000000000000000000ADA"
+    ben: str = "per_01J00000000000000000000BEN"
+    olive: str = "per_01J0000000000000000000FF1C"
+    peter: str = "per_01J0000000000000000PETER00"
+
+
+WHO = Who()
+PEOPLE = {WHO.ada: "Ada Asker", WHO.ben: "Ben Bystander", WHO.olive: "Olive Officer", WHO.peter: "Peter Approver"}
+OFFICER = tuple(one for one in rights.ALL if {"member", "support-officer"} & {*one.roles})
 
 
 class Campus(NamedTuple):
@@ -94,3 +122,140 @@ def _target(url: str, database: str, role: str) -> Target:
 @pytest.fixture
 def result(tmp_path: Path) -> Path:
     return tmp_path / "result.csv"
+
+
+class Clock:
+    """The present, moved as a test likes."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture
+async def people() -> AsyncIterator[str]:
+    """Answer the address of what knows the names of people, as access-service does behind the gateway."""
+
+    async def names(request: web.Request) -> web.Response:
+        asked = request.query["id"].split(",")
+        return web.json_response({"items": [{"id": one, "name": PEOPLE[one]} for one in asked if one in PEOPLE]})
+
+    served = web.Application()
+    served.router.add_get("/access/v1/names", names)
+    runner = web.AppRunner(served, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@pytest.fixture
+def who() -> Who:
+    return WHO
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> str:
+    return databases.of("enquiry", lambda found: migrate(found, enquiry_service.migrations, Row.metadata))
+
+
+@pytest.fixture
+def settings(database_url: str, people: str, campus: Campus, tmp_path: Path) -> Settings:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "campus").write_text(f"{SECRET}\n")
+    target = campus.target
+    return Settings(
+        database_url=database_url,
+        sealing_keys=Fernet.generate_key().decode(),
+        audit_key="a test's own",
+        gateway_url=people,
+        storage=tmp_path / "storage",
+        source_secrets=folder,
+        source_hosts=(f"{target.host}:{target.port}", f"{target.host}:1"),
+    )
+
+
+@pytest.fixture
+async def app(settings: Settings, issuer: Issuer, clock: Clock) -> FastAPI:
+    return create_app(settings, clock=clock, keys=issuer.keys)
+
+
+@pytest.fixture
+async def client(app: FastAPI, issuer: Issuer) -> AsyncIterator[Client]:
+    async with opened(app, issuer) as found:
+        yield found
+
+
+@pytest.fixture
+def ada(client: Client) -> Client:
+    return client.acting(WHO.ada, [rights.FILE], name=PEOPLE[WHO.ada])
+
+
+@pytest.fixture
+def ben(client: Client) -> Client:
+    return client.acting(WHO.ben, [rights.FILE], name=PEOPLE[WHO.ben])
+
+
+@pytest.fixture
+def olive(client: Client) -> Client:
+    return client.acting(WHO.olive, OFFICER, name=PEOPLE[WHO.olive])
+
+
+@pytest.fixture
+def peter(client: Client) -> Client:
+    return client.acting(WHO.peter, rights.ALL, name=PEOPLE[WHO.peter])
+
+
+@pytest.fixture
+def work(app: FastAPI) -> Callable[[], Awaitable[None]]:
+    """Answer what does the jobs that wait, as the worker would."""
+
+    async def done() -> None:
+        queue = app.state.world.queue
+        await asyncio.wait_for(queue.run_worker_async(wait=False, install_signal_handlers=False), 60)
+
+    return done
+
+
+@pytest.fixture
+def place(campus: Campus) -> dict[str, Any]:
+    """Answer the campus as a portal would register it."""
+    return {
+        "name": "Student records", "host": campus.target.host, "port": campus.target.port,
+        "database": campus.database, "username": campus.role, "secret_name": "campus", "allowed_schemas": ["campus"],
+    }  # fmt: skip
+
+
+@pytest.fixture
+async def source(peter: Client, place: dict[str, Any]) -> dict[str, Any]:
+    """Answer the campus as a data source that was proved to be read only."""
+    made = await peter.made("/enquiry/v1/sources", **place)
+    checked = await peter.made(f"/enquiry/v1/sources/{made['id']}/check")
+    assert not [one for one in checked["check_findings"] if one["blocking"]], checked
+    return checked
+
+
+Reporting = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@pytest.fixture
+def reporting(olive: Client, peter: Client, source: dict[str, Any]) -> Reporting:
+    """Answer what makes a report of Olive's that Peter approved, from its SQL and its parameters."""
+
+    async def made(sql: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+        report = await olive.made("/enquiry/v1/reports", name=f"Report {secrets.token_hex(4)}", source=source["id"])
+        versions = f"/enquiry/v1/reports/{report['id']}/versions"
+        version = await olive.made(versions, sql=sql, parameters=list(parameters))
+        await olive.made(f"{versions}/{version['number']}/submit")
+        await peter.made(f"{versions}/{version['number']}/approve")
+        return report
+
+    return made

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from lodge_kit import events, notices, problems, webhooks
 from lodge_kit.edge import Edge, handle_errors, known_parameters
-from lodge_kit.identity import Keys, Permission, PublishedKeys, Verifier
+from lodge_kit.identity import Keys, Permission, PublishedKeys, Verifier, caller
 from lodge_kit.metrics import CONTENT_TYPE, Metrics
 from lodge_kit.world import World
 
@@ -68,7 +68,6 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # it would name this service's own address, or whatever Host says
-        dependencies=[Depends(known_parameters)],
         generate_unique_id_function=lambda route: f"{service.name}_{route.name}",
     )
     app.state.closing = asyncio.Event()  # set when the server is told to stop: endless answers end then
@@ -81,13 +80,22 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
         audience=service.name,
         resolve=_permissions_from(world.settings.access_url),
     )
-    metrics = Metrics()
+    metrics, known = Metrics(), Depends(known_parameters)
     for router in (*service.routers, *webhooks.ROUTERS, notices.router):
         # The limit stands here and not at the app: there it lies around the Edge, and answers in plain text.
-        app.include_router(router, prefix=f"/{service.name}/v1", responses=_DOCUMENTED, max_body_size=LARGEST_BODY)
+        # Who calls is asked first of all, also where a route forgets to: public ones have the anonymous caller.
+        app.include_router(
+            router,
+            prefix=f"/{service.name}/v1",
+            responses=_DOCUMENTED,
+            max_body_size=LARGEST_BODY,
+            dependencies=[Depends(caller), known],
+        )
     for router in service.internal:
-        app.include_router(router, prefix="/internal/v1", include_in_schema=False, max_body_size=LARGEST_BODY)
-    app.include_router(_operations(service, world, metrics), include_in_schema=False)
+        app.include_router(
+            router, prefix="/internal/v1", include_in_schema=False, max_body_size=LARGEST_BODY, dependencies=[known]
+        )
+    app.include_router(_operations(service, world, metrics), include_in_schema=False, dependencies=[known])
     events.describe(app, service.facts, service=service.name)
     handle_errors(app)
     app.add_middleware(Edge, metrics=metrics)
@@ -152,6 +160,14 @@ async def _asked_of_peer(method: str, url: str, *, bearer: str | None = None) ->
         raise problems.Unavailable("Another part of Lodge does not answer. Try again in a moment.") from error
 
 
+def _leave_out_impossible_defaults(schemas: dict[str, Any]) -> None:
+    """Take out defaults that the schema itself refuses: they stand for what may be left out and not be empty."""
+    for schema in schemas.values():
+        for one in schema.get("properties", {}).values():
+            if one.get("default") in ("", []) and (one.get("minLength") or one.get("minItems")):
+                del one["default"]
+
+
 def _document(app: FastAPI) -> None:
     """Have the OpenAPI document name the problem's shape and the two credentials, once."""
     plain = app.openapi
@@ -162,6 +178,7 @@ def _document(app: FastAPI) -> None:
             schemas = written.setdefault("components", {}).setdefault("schemas", {})
             shape = problems.ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= shape.pop("$defs", {}) | {"Problem": shape}
+            _leave_out_impossible_defaults(schemas)
             written["components"]["securitySchemes"] = {
                 "bearer": {
                     "type": "http",

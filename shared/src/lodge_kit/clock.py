@@ -25,8 +25,15 @@ def end_of_day(day: date, zone: ZoneInfo) -> datetime:
 
 
 def _instant_or_day(value: object) -> object:
-    # A date is read as one here: pydantic would take it for the midnight at which that day begins.
-    return date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else value
+    # Told apart here: pydantic takes a date for the midnight at which it begins, and a bare midnight for a date.
+    if not isinstance(value, str):
+        return value
+    if _DAY.fullmatch(value):
+        return date.fromisoformat(value)
+    instant = datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError("an instant names its offset from UTC, as in 2026-03-01T09:00:00Z")
+    return instant
 
 
 AsOf = Annotated[AwareDatetime | date, BeforeValidator(_instant_or_day)]

@@ -44,16 +44,14 @@ class Deployable:
 
 
 def read(kind: type[settings.Settings]) -> Any:
-    """Read the settings, or end with one sentence that names what is missing or wrong, and never its value."""
+    """Read the settings, or end with one sentence that names what is missing or wrong, and never a secret."""
+    folder = settings.secrets_dir()
+    if folder is not None and not folder.is_dir():
+        sys.exit(f"Settings: LODGE_SECRETS_DIR names {folder}, which is no folder.")
     try:
-        return kind(_secrets_dir=settings.secrets_dir())
+        return kind(_secrets_dir=folder)
     except ValidationError as error:
-        prefix = kind.model_config.get("env_prefix", "")
-        wrong = [
-            f"{name if name.startswith('LODGE_') else (prefix + name).upper()} ({one['msg'].lower()})"
-            for one in error.errors()
-            for name in [str(one["loc"][0])]
-        ]
+        wrong = [f"{settings.variable(kind, str(one['loc'][0]))} ({one['msg']})" for one in error.errors()]
         sys.exit(f"Settings: {'; '.join(wrong)}. Set each in the environment or as a file in LODGE_SECRETS_DIR.")
 
 
@@ -89,15 +87,24 @@ def serve(app: FastAPI, *, host: str, port: int) -> None:
         timeout_graceful_shutdown=20, backlog=2048,
     )  # fmt: skip
     settle()
-    _Server(config).run()
+    Server(config).run()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Tells the app when it is to stop, so that answers without an end come to one."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        self.config.app.state.closing.set()  # type: ignore[union-attr]  # serve() is given a FastAPI app
+        """Be told by a signal."""
+        self._tell()
         super().handle_exit(sig, frame)
+
+    def stop(self) -> None:
+        """Be told by the program that serves."""
+        self._tell()
+        self.should_exit = True
+
+    def _tell(self) -> None:
+        self.config.app.state.closing.set()  # type: ignore[union-attr]  # it is given a FastAPI app
 
 
 def settle() -> None:
@@ -113,25 +120,32 @@ async def work(world: World, loops: Sequence[Loop]) -> None:
     running = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         running.add_signal_handler(number, stop.set)
-    async with world.opened():
-        tasks = [asyncio.create_task(forever(world, loop)) for loop in (*_LOOPS, *loops)]
-        log.info("working")
-        ended = asyncio.create_task(stop.wait())
-        await asyncio.wait({ended, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    try:
+        async with world.opened():
+            tasks = [asyncio.create_task(forever(world, loop)) for loop in (*_LOOPS, *loops)]
+            log.info("working")
+            try:
+                await stop.wait()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            running.remove_signal_handler(number)
 
 
 async def forever(world: World, loop: Loop) -> None:
     """Keep a loop going: what fails is logged and begun again, a little later each time."""
-    wait = 1.0
+    wait, this = 1.0, asyncio.current_task()
     while True:
         began = time.monotonic()
         try:
             await loop(world)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other loops must go on and this one come back
             log.warning("a worker's loop failed and is begun again", loop=loop.__name__, reason=repr(error)[:300])
+        if this is not None and this.cancelling():
+            raise asyncio.CancelledError  # procrastinate's worker ends in peace when it is cancelled, and says nothing
         if time.monotonic() - began > _LONGEST_WAIT:
             wait = 1.0  # it ran well for a while: this is a new failure, not the last one again
         await asyncio.sleep(wait)
@@ -148,6 +162,7 @@ async def _work_jobs(world: World) -> None:
         install_signal_handlers=False,
         delete_jobs="successful",
         shutdown_graceful_timeout=10,
+        fetch_job_polling_interval=1,  # its listener is not begun again once the database was away
         additional_context={"world": world},
     )
 

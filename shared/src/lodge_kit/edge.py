@@ -1,6 +1,8 @@
 """What every request meets first and last: its id and trace, one log line, the metrics, and errors as problems."""
 
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.dependencies.utils import get_flat_params
@@ -107,7 +109,7 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        return problems.answer(_problem_of(error), instance=request.url.path)
+        return problems.answer(problem_of(error), instance=request.url.path)
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
@@ -123,24 +125,39 @@ def handle_errors(app: FastAPI) -> None:
         return problems.answer(problem, instance=request.url.path)
 
 
-def _problem_of(error: RequestValidationError) -> problems.Problem:
+def problem_of(error: RequestValidationError) -> problems.Problem:
+    """Say what is wrong with a request: malformed, or values that each have their pointer."""
     found = error.errors()
     malformed = next((one for one in found if one["type"] == "json_invalid"), None)
     if malformed:
         reason = malformed.get("ctx", {}).get("error", "it cannot be read")
         return problems.MalformedJson(f"The body is not JSON: {reason} at character {malformed['loc'][-1]}.")
     errors = [
-        problems.InvalidValue(pointer=_pointer(one["loc"]), code=one["type"].replace("_", "-"), detail=one["msg"])
+        problems.InvalidValue(pointer=_pointer(one, error.body), code=one["type"].replace("_", "-"), detail=one["msg"])
         for one in found
     ]
     where = ", ".join(one.pointer for one in errors[:5])
     return problems.Invalid(f"Some values are wrong: {where}. Each is explained under errors.", errors=errors)
 
 
-def _pointer(loc: tuple[int | str, ...]) -> str:
+def _pointer(error: Mapping[str, Any], body: Any) -> str:
     """Write where a value stands: RFC 6901 within the body, `query/limit` for a parameter."""
-    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in loc]
-    return "/" + "/".join(parts[1:]) if parts[:1] == ["body"] else "/".join(parts)
+    place, *loc = error["loc"]
+    parts = _within(body, loc, missing=error["type"] == "missing") if place == "body" else loc
+    written = [str(part).replace("~", "~0").replace("/", "~1") for part in parts]
+    return "/".join(["" if place == "body" else place, *written])
+
+
+def _within(found: Any, loc: Sequence[int | str], *, missing: bool) -> list[int | str]:
+    """Leave out what pydantic puts between: the name of the branch of a union that it has tried."""
+    parts: list[int | str] = []
+    for number, part in enumerate(loc, start=1):
+        if part in (found if isinstance(found, dict) else range(len(found)) if isinstance(found, list) else ()):
+            found = found[part]
+        elif not (missing and number == len(loc)):
+            continue
+        parts.append(part)
+    return parts
 
 
 async def known_parameters(request: Request) -> None:

@@ -35,6 +35,9 @@ ANONYMOUS = "anonymous"
 _REMEMBERED = 4096
 _BEARER = re.compile(r"Bearer ([A-Za-z0-9_=.-]+)", re.IGNORECASE)
 
+EVERYWHERE = ""
+"""Stands for the whole institution where a permission is asked for: no org unit has this id."""
+
 Scope = Literal["*"] | frozenset[str]
 """Where a permission holds: everywhere, or in these org units."""
 
@@ -80,7 +83,8 @@ class Caller:
     def demand(self, permission: Permission, org_unit: str | None = None) -> None:
         """Refuse with 403, naming the permission, unless it is held (there)."""
         if not self.may(permission, org_unit):
-            where = f" for org unit {org_unit}" if org_unit and permission.name in self.permissions else ""
+            place = "the whole institution" if org_unit == EVERYWHERE else f"org unit {org_unit}"
+            where = f" for {place}" if org_unit is not None and permission.name in self.permissions else ""
             raise Forbidden(
                 f"This needs the permission {permission.name}{where}. Ask an administrator of Lodge for a role"
                 " that contains it."
@@ -263,14 +267,17 @@ Authenticated = Annotated[Caller, Depends(_person_or_service)]
 """A person or a service account, whatever their rights."""
 
 
-def requires(permission: Permission) -> Any:
+def requires(permission: Permission, *, everywhere: bool = False) -> Any:
     """Make the dependency that lets only holders of `permission` in and answers the caller.
 
     by: Annotated[Caller, requires(rights.GRANT)]
+
+    What is held for some org units is enough where the verb looks at the unit itself; where the thing belongs to no
+    unit, ask for it `everywhere`.
     """
 
     def holder(found: Authenticated) -> Caller:
-        found.demand(permission)
+        found.demand(permission, EVERYWHERE if everywhere else None)
         return found
 
     holder.permission = permission  # type: ignore[attr-defined]  # read by the test that every route is guarded

@@ -83,6 +83,16 @@ class ServiceSettings(Settings):
     mail_from: str = shared("mail_from", "lodge@localhost", description="The sender of notices.")
 
 
+def variable(kind: type[Settings], name: str) -> str:
+    """Answer the environment's name of a setting, given the field's name or the alias that an error shows."""
+    for field, info in kind.model_fields.items():
+        alias = info.validation_alias
+        choices = [str(one) for one in alias.choices] if isinstance(alias, AliasChoices) else []
+        if name in (field, *choices):
+            return choices[-1] if choices else f"{kind.model_config.get('env_prefix', '')}{field}".upper()
+    return name
+
+
 def secrets_dir() -> Path | None:
     """Answer the folder that holds secrets as files, from `LODGE_SECRETS_DIR`."""
     named = os.environ.get("LODGE_SECRETS_DIR")

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lodge_local import children, migration, ports, running
+from lodge_local import children, issuer, migration, ports, postgres, progress, running
 from lodge_local.failures import Failed
 from lodge_local.home import Home
+from lodge_local.offer import Offer
 from lodge_local.suite import SERVICES, Suite
 
 
@@ -21,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands.add_parser("run", help="start the whole suite and keep it running")
     commands.add_parser("demo", help="walk the journey through a suite that runs")
     commands.add_parser("load", help="load the demonstration data; `run` does it with a new home")
+    logging_in = commands.add_parser("token", help="log in to the demonstration and print an ID token")
+    logging_in.add_argument("name", help="whom as; `run` says who there is")
     drafting = commands.add_parser("migration", help="draft a migration")
     drafting.add_argument("branch", help="access, enquiry, release or kit")
     drafting.add_argument("message", help="what it does, in a few words")
@@ -30,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             migration.draft(chosen.branch, chosen.message)
         elif chosen.command == "load":
             _load(_suite())
+        elif chosen.command == "token":
+            print(asyncio.run(issuer.token(chosen.name, port=ports.first(os.environ))))
         elif chosen.command == "demo":
             journey = importlib.import_module("lodge_local.journey.walk")  # heavy, and `run` does not need it
             suite = _suite()
@@ -50,14 +55,20 @@ def _suite() -> Suite:
 
 
 def _load(suite: Suite) -> None:
-    demonstration = importlib.import_module("lodge_local.demonstration")  # heavy, and `run` does not need it
+    offer = Offer.read(suite.home)
+    if offer is None or not offer.is_taken:
+        raise Failed(
+            f"{suite.home.folder} is not to have the demonstration data: start with `make run` on an empty one."
+        )
     urls = {
         service.package.removesuffix("_service"): (
             suite.home.secrets(service.name) / service.database_setting.lower()
         ).read_text().strip()
         for service in SERVICES
     }  # fmt: skip
-    demonstration.load(urls, home=suite.home, port=suite.port)
+    server = postgres.Cluster(suite.home, port=suite.port + ports.POSTGRES).url if suite.given_urls() is None else None
+    loading = importlib.import_module("lodge_local.demonstration.loading")  # heavy, and `run` does not need it
+    loading.load(urls, home=suite.home, server=server, day=offer.day, tell=progress.tell)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,10 @@ postgres                  the path of the folder that the private PostgreSQL liv
 postgres.lock, postgres.log
 database/                 that folder, unless PostgreSQL's user may not come here
 artifacts/                results of reports
+demonstration             whether the demonstration data was loaded, and from which day: see `offer`
+secrets/sources/          passwords of data sources, a file each
+gateway.toml              what the gateway is told of the demonstration's issuer
+issuer.log                what that issuer said
 """
 
 import fcntl

@@ -1,20 +1,22 @@
 """`run`: the whole suite from nothing to ready, in the order that it needs, and down again."""
 
 import asyncio
-import importlib.util
 import shlex
+import sys
 import time
 
-from lodge_local import databases, ports, postgres, secret_files
-from lodge_local.home import password, write_secret
+from lodge_local import databases, issuer, ports, postgres, readiness, secret_files
+from lodge_local.demonstration.log_ins import LOG_INS
+from lodge_local.failures import Failed
+from lodge_local.home import password
+from lodge_local.offer import Offer
 from lodge_local.progress import step, tell
 from lodge_local.suite import ACCESS, ENQUIRY, GATEWAY, RELEASE, SERVICES, Deployable, Suite
 from lodge_local.supervisor import Supervisor
 
 _RECOVERY = 600
 """Seconds that PostgreSQL may take to read its journal after a kill."""
-_MARK = "demonstration"
-"""The file of the home that says about the demonstration data: none, loading, loaded."""
+_RIGHTS = 60
 
 
 async def run(suite: Suite) -> None:
@@ -29,7 +31,9 @@ async def _launch(suite: Suite, supervisor: Supervisor) -> None:
     began = time.monotonic()
     secret_files.make(suite.home)
     urls = suite.given_urls()
-    is_private = urls is None
+    # Into databases that the person named only when LODGE_DEMO=1 asks for it.
+    asked = suite.environment.get("LODGE_DEMO") or ("1" if urls is None else "0")
+    offer = Offer.made(suite.home, is_taken=asked != "0", port=suite.port)
     if urls is None:
         urls = await _private_databases(suite, supervisor)
     else:
@@ -39,12 +43,25 @@ async def _launch(suite: Suite, supervisor: Supervisor) -> None:
         await asyncio.gather(
             _access(suite, supervisor), *(supervisor.once(suite.migrate(s)) for s in (ENQUIRY, RELEASE))
         )
-    await load_demonstration(suite, supervisor, is_private=is_private)
+    if suite.demonstrates:
+        await _demonstrate(suite, supervisor, offer)
     supervisor.start(*suite.services())
     supervisor.start(suite.gateway())
     with step("waiting for the services and the gateway"):
         await supervisor.until_ready()
+    with step("waiting for the services' permissions"):
+        await _rights(suite)
     tell(_welcome(suite, time.monotonic() - began))
+
+
+async def _rights(suite: Suite) -> None:
+    try:
+        await readiness.of_rights(suite.address(GATEWAY), suite.home.admin_key, patience=_RIGHTS)
+    except TimeoutError:
+        raise Failed(
+            f"access-service did not learn the other services' permissions within {_RIGHTS} s, or the key in"
+            f" {suite.home.admin_key} is not this database's: see the lines of 'access-service work' above."
+        ) from None
 
 
 async def _access(suite: Suite, supervisor: Supervisor) -> None:
@@ -80,20 +97,14 @@ def _database(suite: Suite, server: str, name: str) -> str:
     return databases.create_database(server, name, password=suite.home.kept("postgres", name, password))
 
 
-async def load_demonstration(suite: Suite, supervisor: Supervisor, *, is_private: bool) -> None:
-    """Load the demonstration data into a new home, unless LODGE_DEMO=0.
-
-    Into databases that the person named only when LODGE_DEMO=1 asks for it. A load that was killed is done again.
-    """
-    mark = suite.home.folder / _MARK
-    if not mark.exists():
-        asked = suite.environment.get("LODGE_DEMO", "1" if is_private else "0") != "0"
-        there = importlib.util.find_spec("lodge_local.demonstration") is not None
-        write_secret(mark, "loading" if asked and there else "none")
-    if mark.read_text().strip() == "loading":
-        with step("loading the demonstration data (LODGE_DEMO=0 leaves it out of a new home)"):
-            await supervisor.once(suite.load_demonstration())
-        write_secret(mark, "loaded")
+async def _demonstrate(suite: Suite, supervisor: Supervisor, offer: Offer) -> None:
+    """Load the demonstration data where it is not, and start its issuer. A load that was killed is done again."""
+    if not offer.is_settled(suite.port):
+        tell("lodge: loading the demonstration data (LODGE_DEMO=0 leaves it out of a new home) …")
+        await supervisor.once(suite.load_demonstration(), aloud=True)
+        offer.settle(suite.home, suite.port)
+    issuer.write_routes(suite.home.folder / "gateway.toml", suite.port)
+    supervisor.start(suite.issuer())
 
 
 def _welcome(suite: Suite, seconds: float) -> str:
@@ -113,6 +124,19 @@ def _welcome(suite: Suite, seconds: float) -> str:
         f"  {call} '{gate}/enquiry/v1/enquiries?limit=3'",
         f"  {call} '{gate}/release/v1/releases?limit=3'",
         "",
+        *(_log_ins(suite) if suite.demonstrates else ()),
         "Ctrl-C stops everything.",
     ]
     return "\n".join(lines)
+
+
+def _log_ins(suite: Suite) -> list[str]:
+    """Say as whom one can log in to the demonstration, and how."""
+    told = f"LODGE_PORT={suite.port} {shlex.quote(sys.executable)} -P -m lodge_local token"
+    call = f'curl -H "Authorization: Bearer $({told} {LOG_INS[0].user_name})"'
+    return [
+        f"Log in at {issuer.address(suite.port)} (OpenID; no passwords; demonstration only) as one of:",
+        *(f"  {one.user_name:<16} {one.name}, {one.what}" for one in LOG_INS),
+        f"  {call} '{suite.address(GATEWAY)}/access/v1/me'",
+        "",
+    ]

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lodge_local import ports, readiness
+from lodge_local import issuer, ports, readiness
 from lodge_local.failures import Failed
 from lodge_local.home import Home
+from lodge_local.offer import Offer
 from lodge_local.supervisor import Process
 
 
@@ -65,7 +66,15 @@ class Suite:
     def ports(self) -> dict[str, int]:
         """Answer who gets which port, the private PostgreSQL excepted."""
         taken = {each.name: self.port + each.offset for each in (GATEWAY, *SERVICES)}
+        if self.demonstrates:
+            taken["the demonstration's issuer"] = self.port + ports.ISSUER
         return taken | {"the gateway's metrics": self.port + ADMIN_OFFSET}
+
+    @property
+    def demonstrates(self) -> bool:
+        """Say whether the demonstration is on: the home has its data, and LODGE_DEMO=0 does not leave it aside."""
+        offer = Offer.read(self.home)
+        return offer is not None and offer.is_taken and self.environment.get("LODGE_DEMO") != "0"
 
     def address(self, deployable: Deployable) -> str:
         """Answer the URL of a server."""
@@ -98,6 +107,10 @@ class Suite:
         """Fill the databases of a new home with an invented university."""
         return Process("demonstration", [*_python("lodge_local"), "load"], self.environment)
 
+    def issuer(self) -> Process:
+        """Answer the loopback OpenID issuer of the demonstration."""
+        return issuer.process(self.port, dict(self.environment), self.home.folder / "issuer.log")
+
     def _server(self, deployable: Deployable) -> Process:
         return self._process(deployable, "serve", port=self.port + deployable.offset)
 
@@ -121,14 +134,14 @@ class Suite:
 
     def _defaults(self) -> dict[str, str]:
         """Answer what a person may set otherwise."""
-        own = f"{ports.HOST}:{self.port + ports.RECEIVER},{ports.HOST}:{self.port + ports.FEED}"
+        own = ",".join(f"{ports.HOST}:{self.port + each}" for each in (ports.RECEIVER, ports.FEED, ports.ISSUER))
         defaults = {
             "LODGE_LOG_FORMAT": "text",
             "LODGE_PORTAL_URL": self.address(GATEWAY),
             "LODGE_ENQUIRY_STORAGE": str(self.home.private("artifacts")),
             "LODGE_ENQUIRY_SOURCE_SECRETS": str(self.home.private("secrets", "sources")),
         }
-        if self.environment.get("LODGE_DEMO") != "0":  # its receiver, its feed and its records are on this machine
+        if self.demonstrates:  # its receiver, feed, issuer and records are on this machine
             defaults |= {
                 "LODGE_OUTBOUND_ALLOW": own,
                 "LODGE_ENQUIRY_SOURCE_HOSTS": f"{ports.HOST}:{self.port + ports.POSTGRES}",

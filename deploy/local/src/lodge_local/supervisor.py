@@ -120,14 +120,14 @@ class Supervisor:
             running.keeper = asyncio.create_task(self._keep(running))
             running.keeper.add_done_callback(self._keeper_ended)
 
-    async def once(self, what: Process) -> None:
-        """Run a program to its end. It is heard only when it fails: Failed, with its last line."""
+    async def once(self, what: Process, *, aloud: bool = False) -> None:
+        """Run a program to its end. Unless `aloud` it is heard only when it fails: Failed, with its last line."""
         running = _Running(what)
         self._stages.append([running])
-        status = await self._run(running, running.said.append)
+        status = await self._run(running, self._prefixed(running) if aloud else running.said.append)
         self._stages.remove([running])
         if status != 0:
-            for line in list(running.said)[:-1]:
+            for line in list(running.said)[: 0 if aloud else -1]:
                 self._write(f"{what.name} | {line}")
             raise Failed(f"{what.name} {_how(status)}: {running.last_words()}")
 

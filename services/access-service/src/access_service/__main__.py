@@ -4,10 +4,14 @@ import argparse
 import asyncio
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
 import access_service.migrations
-from access_service import bootstrap, peers
+from access_service import bootstrap, callers, peers
 from access_service.app import create_app, create_world
 from access_service.settings import Settings
 from access_service.tables import Row
@@ -38,9 +42,10 @@ def _bootstrap(argv: list[str]) -> None:
 
 
 async def _start(world: World, key_file: Path, files: dict[str, Path]) -> None:
-    missing = [name for name, file in files.items() if not file.exists()]
     try:
         async with world.database.transaction() as session:
+            await bootstrap.lodge(session, now=world.clock())  # from here on no other first start is under way
+            missing = [name for name, file in files.items() if not await _opens(session, file, now=world.clock())]
             started = await bootstrap.start(session, missing, now=world.clock())
             # Written before the commit: a key whose file cannot be written must not exist.
             if started.administrator_key:
@@ -49,9 +54,22 @@ async def _start(world: World, key_file: Path, files: dict[str, Path]) -> None:
                 _write(files[name], key)
     except OSError as error:
         sys.exit(f"The key could not be written, so none was made: {error}")
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        sys.exit(f"access-service: nothing was made, the database says: {reason}")
     finally:
         await world.database.close()
     print("The first administrator was made." if started.administrator_key else "There is an administrator already.")
+
+
+async def _opens(session: AsyncSession, file: Path, *, now: datetime) -> bool:
+    """Say whether the file's key is one that works: a first start that broke off may have left another."""
+    try:
+        key = file.read_text().strip()  # noqa: ASYNC240 - a command, with nothing else to do
+        await callers.by_key(session, callers.digest(key), now=now)
+    except (FileNotFoundError, UnicodeDecodeError, callers.KeyUnknown, callers.CallerInactive):
+        return False
+    return True
 
 
 def _write(file: Path, key: str) -> None:

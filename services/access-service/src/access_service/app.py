@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from access_service import events, jobs, rights
 from access_service.own_directory import OwnDirectory
-from access_service.routes import catalogue, decisions, grants, groups, internal, keys, me, org_units, people
+from access_service.routes import decisions, grants, groups, internal, keys, me, org_units, people, roles, systems
 from access_service.settings import Settings
 from lodge_kit import world
 from lodge_kit.application import Service, assemble
@@ -19,7 +19,8 @@ SERVICE = Service(
     permissions=rights.ALL,
     facts=events.ALL,
     routers=(
-        me.router, people.router, groups.router, org_units.router, catalogue.router, grants.router, keys.router,
+        me.router, people.router, groups.router, org_units.router, systems.router,
+        roles.router, grants.router, keys.router,
         decisions.router,
     ),
     internal=(internal.router,),

@@ -56,8 +56,12 @@ async def by_key(session: AsyncSession, sha256: bytes, *, now: datetime) -> Reso
     if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
         raise KeyUnknown("This API key is not valid. Ask for a new one, or sign in.")
     if key.last_used_at is None or now - key.last_used_at > _USE_NOTED:
-        # Not through the session: a key that is read must never wait for another request that reads it.
-        await session.execute(update(ApiKey).where(col(ApiKey.id) == key.id).values(last_used_at=now))
+        # Only where nobody else does: a call must never wait for another call with the same key.
+        free = select(col(ApiKey.id)).where(col(ApiKey.id) == key.id).with_for_update(skip_locked=True)
+        await session.execute(
+            update(ApiKey).where(col(ApiKey.id) == free.scalar_subquery()).values(last_used_at=now),
+            execution_options={"synchronize_session": False},
+        )
     return await by_id(session, key.owner, client_id=key.id, now=now)
 
 

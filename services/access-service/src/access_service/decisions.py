@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import literal, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -36,11 +36,20 @@ _IN_LODGE = text(
 """
 )
 
+_CONTAINED = text("""
+    WITH RECURSIVE inherited (id) AS (
+        SELECT CAST(:role AS text) COLLATE "C"
+        UNION SELECT i.inherits FROM inherited h JOIN role_inheritance i ON i.role_id = h.id
+    )
+    SELECT DISTINCT p.name FROM inherited h JOIN role_permission rp ON rp.role_id = h.id
+    JOIN permission p ON p.id = rp.permission_id ORDER BY p.name
+""")
+
 _DECIDING = text(
     _HELD  # noqa: S608 - constants of this module; every value is bound
     + """
     , above (id) AS (
-        SELECT CAST(:org_unit AS text)
+        SELECT CAST(:org_unit AS text) COLLATE "C"
         UNION SELECT o.parent FROM above a JOIN org_unit o ON o.id = a.id WHERE o.parent IS NOT NULL
     )
     SELECT r.id AS role_id, r.name AS role_name, h.grant_id, h.org_unit,
@@ -81,6 +90,11 @@ async def held_in_lodge(session: AsyncSession, who: str, *, at: datetime) -> dic
     return {row.name: list(row.units) for row in rows}
 
 
+async def contained(session: AsyncSession, role: str) -> list[str]:
+    """Answer the names of all permissions of a role, inherited ones too."""
+    return list((await session.execute(_CONTAINED, {"role": role})).scalars())
+
+
 async def decide(session: AsyncSession, question: Question, *, at: datetime) -> Decision:
     """Decide. Deny by default: an unknown or inactive subject, an unknown action, another org unit.
 
@@ -107,12 +121,17 @@ async def decide(session: AsyncSession, question: Question, *, at: datetime) -> 
 
 async def known_as(session: AsyncSession, subject: str) -> str | None:
     """Answer the id of the active person or service account that `subject` names: by id, external id or user name."""
-    people = select(col(Person.id)).where(
-        col(Person.status) == "active",
-        or_(col(Person.id) == subject, col(Person.external_id) == subject, col(Person.user_name) == subject),
+    # In this order, active or not: nobody gets another's rights by a user name that is another's id.
+    person, account = (Person.id, Person.status), (ServiceAccount.id, ServiceAccount.status)
+    ways = (
+        (*person, Person.id), (*account, ServiceAccount.id), (*person, Person.external_id),
+        (*person, Person.user_name), (*account, ServiceAccount.name),
+    )  # fmt: skip
+    found = union_all(
+        *(
+            select(literal(rank).label("rank"), col(who), col(status)).where(col(way) == subject)
+            for rank, (who, status, way) in enumerate(ways)
+        )
     )
-    accounts = select(col(ServiceAccount.id)).where(
-        col(ServiceAccount.status) == "active",
-        or_(col(ServiceAccount.id) == subject, col(ServiceAccount.name) == subject),
-    )
-    return (await session.execute(people.union_all(accounts).limit(1))).scalar()
+    first = (await session.execute(found.order_by("rank").limit(1))).first()
+    return first.id if first is not None and first.status == "active" else None

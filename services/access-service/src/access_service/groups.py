@@ -13,7 +13,7 @@ from access_service import freshness
 from access_service.tables import Group, GroupMember, Person
 from lodge_kit import audit, ids
 from lodge_kit.identity import Caller
-from lodge_kit.problems import Invalid, NotFound
+from lodge_kit.problems import Forbidden, Invalid, NotFound
 
 
 async def get(session: AsyncSession, group_id: str) -> Group:
@@ -42,7 +42,9 @@ async def change(session: AsyncSession, group: Group, facts: Mapping[str, Any], 
 
 
 async def add(session: AsyncSession, group: Group, person_id: str, *, by: Caller, now: datetime) -> None:
-    """Make a person a member; being one already is no error."""
+    """Make a person a member; being one already is no error. Raises `Forbidden` for oneself, `Invalid`."""
+    if person_id == by.id:
+        raise Forbidden("Nobody joins a group by oneself: a group's roles would come with it. Ask another who may.")
     if await session.get(Person, person_id) is None:
         raise Invalid.at("/person", f"There is no person {person_id}.", "unknown-person")
     new = insert(GroupMember).values(group_id=group.id, person_id=person_id, added_at=now)

@@ -12,7 +12,7 @@ from access_service import callers, events, freshness, rights
 from access_service.tables import ApiKey, Person, ServiceAccount
 from lodge_kit import audit, ids
 from lodge_kit.events import publish
-from lodge_kit.identity import Caller
+from lodge_kit.identity import EVERYWHERE, Caller
 from lodge_kit.problems import Conflict, Invalid, NotFound
 
 LIVE_AT_ONCE = 2
@@ -35,7 +35,7 @@ async def make(
     One's own needs no right; another's needs `access.keys`.
     """
     if isinstance(by, Caller) and owner != by.id:
-        by.demand(rights.KEYS)
+        by.demand(rights.KEYS, EVERYWHERE)
     kind = Person if owner.startswith("per_") else ServiceAccount
     if await session.get(kind, owner) is None:
         raise Invalid.at("/owner", f"There is no person or service account {owner}.", "unknown-owner")
@@ -66,7 +66,7 @@ async def _demand_room(session: AsyncSession, owner: str, label: str, now: datet
 async def get(session: AsyncSession, key_id: str, *, by: Caller) -> ApiKey:
     """Read one's own key, or with `access.keys` another's. Raises `NotFound`: others' keys are not even hinted at."""
     row = await session.get(ApiKey, key_id)
-    if row is None or (row.owner != by.id and not by.may(rights.KEYS)):
+    if row is None or (row.owner != by.id and not by.may(rights.KEYS, EVERYWHERE)):
         raise NotFound(f"There is no key {key_id} of yours.")
     return row
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, union_all
 from sqlmodel import col
 
 from access_service import people
-from access_service.tables import Person
+from access_service.tables import Person, ServiceAccount
 from lodge_kit.clock import Clock
 from lodge_kit.database import Database
 from lodge_kit.directory import Recipient, Reference
@@ -22,7 +22,9 @@ class OwnDirectory:
     async def names(self, wanted: Sequence[str]) -> list[Reference]:
         """Answer those of `wanted` that exist."""
         async with self._database.transaction() as session:
-            rows = await session.execute(select(col(Person.id), col(Person.name)).where(col(Person.id).in_(wanted)))
+            kinds = (Person, ServiceAccount)
+            found = union_all(*(select(col(kind.id), col(kind.name)).where(col(kind.id).in_(wanted)) for kind in kinds))
+            rows = await session.execute(found)
             return [Reference(id=row.id, name=row.name) for row in rows]
 
     async def recipients(self, person: str) -> list[Recipient]:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from access_service import events, freshness, org_units
-from access_service.tables import Grant, Person, Role, System
+from access_service.tables import Grant, Person, Role, ServiceAccount, System
 from lodge_kit import audit, ids
 from lodge_kit.events import publish
 from lodge_kit.identity import Caller
@@ -101,9 +101,15 @@ async def _demand_sound(session: AsyncSession, facts: Mapping[str, Any], *, of: 
 
 
 async def told_for(session: AsyncSession, person_id: str, *, now: datetime) -> list[Person]:
-    """Answer who is told when this person is meant: the person; who has left, the deputy; else the administrators."""
+    """Answer who is told when this one is meant: the person; who has left, the deputy; else the administrators.
+
+    A service account is meant as whoever answers for it.
+    """
     seen: set[str] = set()
     here: str | None = person_id
+    if person_id.startswith("svc_"):
+        account = await session.get(ServiceAccount, person_id)
+        here = account.owner if account else None
     while here is not None and here not in seen:
         seen.add(here)
         person = await session.get(Person, here)

@@ -10,19 +10,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from enquiry_service import sources
 from enquiry_service.settings import Settings
-from enquiry_service.sources import Finding, Target
+from enquiry_service.settings import of as settings_of
+from enquiry_service.sources import Target
 from enquiry_service.sources.addresses import require_allowed
 from enquiry_service.sources.credentials import read
 from enquiry_service.tables import DataSource
 from lodge_kit import audit, directory, ids
 from lodge_kit.identity import Caller
-from lodge_kit.problems import NotFound, Problem
+from lodge_kit.problems import Conflict, NotFound, Problem, Unavailable
+from lodge_kit.world import World
+
+_PROVED = frozenset({"host", "port", "database", "username", "secret_name", "ssl_mode", "allowed_schemas"})
+"""What a check speaks of: the same for another of these is another proof."""
 
 
 class SourceNotProven(Problem):
     """The last check of the source found that its role may write, or there was none."""
 
     status, code = HTTPStatus.CONFLICT, "source-not-proven"
+
+
+class SourceAway(Unavailable):
+    """The source's server cannot be asked now."""
+
+    code = "source-away"
 
 
 async def get(session: AsyncSession, source_id: str) -> DataSource:
@@ -57,11 +68,14 @@ async def change(
     now: datetime,
 ) -> None:
     """Change a source. Another place or role makes the last check worthless: nothing runs until the next one."""
+    moved = any(getattr(source, name) != value for name, value in facts.items() if name in _PROVED)
     for name, value in facts.items():
         setattr(source, name, value)
-    require_allowed(source.host, source.port, allowed=settings.source_hosts)
-    read(settings.source_secrets, source.secret_name)
-    source.checked_at, source.check_findings, source.updated_at = None, [], now
+    source.updated_at = now
+    if moved:
+        require_allowed(source.host, source.port, allowed=settings.source_hosts)
+        read(settings.source_secrets, source.secret_name)
+        source.checked_at, source.check_findings = None, []
     audit.record(session, "source.changed", kind="source", of=source.id, by=by, now=now, changed=sorted(facts))
 
 
@@ -82,22 +96,24 @@ def target(source: DataSource, settings: Settings) -> Target:
     )
 
 
-async def check(
-    session: AsyncSession, source: DataSource, *, settings: Settings, by: Caller, now: datetime
-) -> list[Finding]:
-    """Prove that the role cannot write; what is found is kept with the source."""
-    place = target(source, settings)
-    adapter = sources.adapter(source.adapter)
-    try:
-        findings = await asyncio.to_thread(adapter.check, place)
-    except sources.SourceError as error:
-        findings = [Finding(code="unreachable", detail=str(error), blocking=True)]
+async def check(session: AsyncSession, source_id: str, *, world: World, by: Caller, now: datetime) -> DataSource:
+    """Prove that the role cannot write; what is found is kept with the source.
+
+    The server may take its time: nothing of our database is held meanwhile, `session` is first used afterwards.
+    """
+    settings = settings_of(world)
+    async with world.database.transaction() as reading:
+        seen = await get(reading, source_id)
+    place = target(seen, settings)
+    findings = await asyncio.to_thread(sources.adapter(seen.adapter).check, place)
+    source = await get(session, source_id)
+    if target(source, settings) != place:
+        raise Conflict("The source was changed while it was checked. Check it again.")
     source.check_findings = [one.model_dump() for one in findings]
     source.checked_at, source.updated_at = now, now
-    audit.record(
-        session, "source.checked", kind="source", of=source.id, by=by, now=now, findings=[one.code for one in findings]
-    )
-    return findings
+    codes = [one.code for one in findings]
+    audit.record(session, "source.checked", kind="source", of=source.id, by=by, now=now, findings=codes)
+    return source
 
 
 def demand_proven(source: DataSource) -> None:

@@ -20,6 +20,8 @@ from lodge_kit.world import World
 Visibility = Literal["public", "internal"]
 
 _OPEN = ("new", "open", "waiting")
+_OF_A_REQUESTER = ("answered", "withdrawn")
+"""As what a requester may close her own enquiry: the other outcomes are decisions of those who answer."""
 
 
 def may_see(by: Caller, enquiry: Enquiry) -> bool:
@@ -85,6 +87,7 @@ async def assign(
     await directory.demand_known(session, world.directory, [("/assignee", assignee)], now=now)
     enquiry.assignee = assignee
     enquiry.status = "open" if enquiry.status == "new" and assignee else enquiry.status
+    await notices.settle(session, events.EnquiryAssigned.type, [enquiry.id], now=now)
     fact = events.EnquiryAssigned(assignee=assignee)
     event = await _happened(session, enquiry, "assigned", fact, by=by, now=now, assignee=assignee)
     if event and assignee and assignee != by.id:
@@ -94,9 +97,11 @@ async def assign(
 async def say(
     session: AsyncSession, enquiry: Enquiry, body: str, visibility: Visibility, *, by: Caller, now: datetime
 ) -> Message:
-    """Add a message. Internal ones are for the team alone, and never become public."""
-    if visibility == "internal" and not may_see_internal(by, enquiry):
-        by.demand(rights.READ, enquiry.org_unit or "")
+    """Add a message: the requester a public one, those who answer also internal ones, which never become public."""
+    if visibility == "internal" or enquiry.requester != by.id:
+        by.demand(rights.ANSWER, enquiry.org_unit or "")
+    if enquiry.status == "closed":
+        raise Conflict("This enquiry is closed. Reopen it first.")
     await directory.remember_caller(session, by, now=now)
     message = Message(
         id=ids.new("msg"), enquiry_id=enquiry.id, visibility=visibility, author=by.id, body=body, created_at=now
@@ -112,26 +117,30 @@ async def answer(
     """Answer an enquiry: a public message, and the runs whose files the requester may now fetch."""
     by.demand(rights.ANSWER, enquiry.org_unit or "")
     _demand_open(enquiry)
-    await _demand_runs(session, enquiry, runs)
+    await _release(session, enquiry, runs, now=now)
     await say(session, enquiry, body, "public", by=by, now=now)
+    await _settle(session, enquiry, now=now)
     enquiry.status, enquiry.answered_at = "answered", now
     fact = events.EnquiryAnswered(kind=enquiry.kind, requester=enquiry.requester, runs=list(runs))
     event = await _happened(session, enquiry, "answered", fact, by=by, now=now, runs=list(runs))
-    if event:
+    if event and enquiry.requester != by.id:
         await _tell(session, enquiry.requester, event, "Your enquiry was answered.", enquiry, now=now)
 
 
 async def close(
     session: AsyncSession, enquiry: Enquiry, *, outcome: str, reason: str, by: Caller, now: datetime
 ) -> None:
-    """Close an enquiry: the requester her own, those who answer any."""
-    if enquiry.requester != by.id:
+    """Close an enquiry: those who answer any, the requester her own as answered or withdrawn; she is told."""
+    if enquiry.requester != by.id or outcome not in _OF_A_REQUESTER:
         by.demand(rights.ANSWER, enquiry.org_unit or "")
     if enquiry.status == "closed":
         raise Conflict("This enquiry is closed already.")
     enquiry.status, enquiry.outcome, enquiry.reason = "closed", outcome, reason
     fact = events.EnquiryClosed(outcome=outcome)
-    await _happened(session, enquiry, "closed", fact, by=by, now=now, outcome=outcome, reason=reason)
+    await _settle(session, enquiry, now=now)
+    event = await _happened(session, enquiry, "closed", fact, by=by, now=now, outcome=outcome, reason=reason)
+    if event and enquiry.requester != by.id:
+        await _tell(session, enquiry.requester, event, "Your enquiry was closed.", enquiry, now=now)
 
 
 async def reopen(session: AsyncSession, enquiry: Enquiry, *, reason: str, by: Caller, now: datetime) -> None:
@@ -151,14 +160,24 @@ def _demand_open(enquiry: Enquiry) -> None:
         raise Conflict(f"This enquiry is {enquiry.status}. Reopen it first.")
 
 
-async def _demand_runs(session: AsyncSession, enquiry: Enquiry, runs: Sequence[str]) -> None:
-    found = select(col(Run.id)).where(
+async def _release(session: AsyncSession, enquiry: Enquiry, runs: Sequence[str], *, now: datetime) -> None:
+    """Let the requester fetch the files of these runs, which must be finished and for this enquiry."""
+    # Locked: a run that ends or whose file is destroyed just now must not be changed on both sides.
+    named = select(Run).where(
         col(Run.id).in_(runs), col(Run.enquiry_id) == enquiry.id, col(Run.status).in_(("done", "truncated"))
     )
-    known = set((await session.execute(found)).scalars())
-    missing = [run for run in runs if run not in known]
+    found = {run.id: run for run in (await session.execute(named.with_for_update())).scalars()}
+    missing = [run for run in runs if run not in found]
     if missing:
         raise Invalid.at("/runs", f"{', '.join(missing)} is no finished run for this enquiry.", "unknown-run")
+    for run in found.values():
+        run.released_at, run.updated_at = now, now
+
+
+async def _settle(session: AsyncSession, enquiry: Enquiry, *, now: datetime) -> None:
+    """Take an enquiry that is dealt with off its assignee's list."""
+    for fact in (events.EnquiryAssigned, events.EnquiryReopened):
+        await notices.settle(session, fact.type, [enquiry.id], now=now)
 
 
 async def _happened(

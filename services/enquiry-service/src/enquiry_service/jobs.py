@@ -1,33 +1,55 @@
-"""What enquiry-service's queue can do, and its worker's own round."""
+"""What enquiry-service's queue can do, and its worker's own rounds."""
 
 import asyncio
 
 import procrastinate
-from procrastinate import JobContext
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from enquiry_service import runs
-from lodge_kit import jobs
-from lodge_kit.world import World
+from enquiry_service import artifacts, execution, runs
+from lodge_kit import context, jobs
+from lodge_kit.world import World, of_job
 
 tasks = procrastinate.Blueprint()
 
 _EVERY = 60
+_LOOK_ROUND = 10
 
 
 @tasks.task(name="execute_run", pass_context=True)
-async def execute_run(context: JobContext, *, run_id: str) -> None:
-    """Execute a run of a report."""
-    await runs.execute(jobs.world_of(context), run_id)
+async def execute_run(
+    job: procrastinate.JobContext, *, run_id: str, request_id: str | None = None, traceparent: str | None = None
+) -> None:
+    """Execute a run of a report, on behalf of the request that asked for it."""
+    with context.entered(context.cause(request_id, traceparent)):
+        await execution.execute(of_job(job), run_id)
 
 
 async def defer_run(session: AsyncSession, run_id: str) -> None:
-    """Have a run executed once the transaction that asks for it has committed."""
-    await jobs.defer(session, execute_run, run_id=run_id)
+    """Have a run executed once the transaction that asks for it has committed; a job that waits already is enough."""
+    cause = context.current()
+    facts = {"run_id": run_id, "request_id": cause.request_id, "traceparent": cause.traceparent}
+    await jobs.defer(session, execute_run, once=run_id, **facts)
+
+
+async def defer_abandoned_runs(world: World) -> int:
+    """Have the runs taken up again that nobody executes; answers how many."""
+    with context.entered(context.cause(None, None)):
+        async with world.database.transaction() as session:
+            found = await runs.abandoned(session, now=world.clock())
+            for run_id in found:
+                await defer_run(session, run_id)
+    return len(found)
+
+
+async def take_up_runs(world: World) -> None:
+    """See to it that every run comes to its end, whatever becomes of workers and jobs."""
+    while True:
+        await defer_abandoned_runs(world)
+        await asyncio.sleep(_LOOK_ROUND)
 
 
 async def destroy_expired_files(world: World) -> None:
     """Destroy the files of runs on their day."""
     while True:
-        await runs.destroy_expired(world)
-        await asyncio.sleep(_EVERY)
+        destroyed = await artifacts.destroy_expired(world)
+        await asyncio.sleep(0 if destroyed else _EVERY)

@@ -204,6 +204,16 @@ DEFINITIONS: TypeAdapter[list[Parameter]] = TypeAdapter(list[Parameter])
 """Reads and writes the list that a report version keeps as JSON."""
 
 
+def demand_distinct(definitions: Sequence[Parameter], *, pointer: str = "/parameters") -> None:
+    """Refuse two definitions of one name: it would not be known which of them a value is for."""
+    seen: set[str] = set()
+    for number, definition in enumerate(definitions):
+        if definition.name in seen:
+            at = f"{pointer}/{number}/name"
+            raise Invalid.at(at, f"There is another parameter {definition.name}; name each once.", "repeated")
+        seen.add(definition.name)
+
+
 def bind(
     definitions: Sequence[Parameter], values: Mapping[str, Any], *, pointer: str = "/parameters"
 ) -> dict[str, Value]:

@@ -12,14 +12,17 @@ from sqlmodel import col
 
 from enquiry_service import data_sources, events, sources, statements
 from enquiry_service.checked import Checked
-from enquiry_service.parameters import DEFINITIONS, Parameter
+from enquiry_service.parameters import DEFINITIONS, Parameter, demand_distinct
 from enquiry_service.settings import Settings
+from enquiry_service.settings import of as settings_of
+from enquiry_service.sources import Column
 from enquiry_service.statements import Allowance
 from enquiry_service.tables import DataSource, Report, ReportVersion
 from lodge_kit import audit, directory, ids
 from lodge_kit.events import publish
 from lodge_kit.identity import Caller
 from lodge_kit.problems import Conflict, Forbidden, Invalid, NotFound, Problem
+from lodge_kit.world import World
 
 
 class NothingApproved(Problem):
@@ -72,34 +75,45 @@ def checked(version_sql: str, parameters: Sequence[Parameter], source: DataSourc
 
 
 async def write(
-    session: AsyncSession, report: Report, sql: str, parameters: Sequence[Parameter], *,
-    settings: Settings, by: Caller, now: datetime,
+    session: AsyncSession, report_id: str, sql: str, parameters: Sequence[Parameter], *,
+    world: World, by: Caller, now: datetime,
 ) -> ReportVersion:  # fmt: skip
-    """Write a new version: checked here, then described by the source itself, which runs nothing for that."""
-    source = await data_sources.get(session, report.source_id)
+    """Write a new version: checked here, then described by the source itself, which runs nothing for that.
+
+    The source may take its time: nothing of our database is held meanwhile, `session` is first used afterwards.
+    """
+    async with world.database.transaction() as reading:
+        source = await data_sources.get(reading, (await get(reading, report_id)).source_id)
     data_sources.demand_proven(source)
-    safe = checked(sql, parameters, source)
-    try:
-        columns = await asyncio.to_thread(
-            sources.adapter(source.adapter).columns, data_sources.target(source, settings), safe
-        )
-    except sources.SourceError as error:
-        raise Invalid.at("/sql", str(error), "refused-by-source") from error
+    demand_distinct(parameters)
+    safe = await asyncio.to_thread(checked, sql, parameters, source)  # long SQL takes a while to read
+    columns = await _described(safe, source, settings_of(world))
     # Locked: two versions written at once must not get the same number.
-    await session.execute(select(col(Report.id)).where(col(Report.id) == report.id).with_for_update())
+    await session.execute(select(col(Report.id)).where(col(Report.id) == report_id).with_for_update())
     last = select(func.coalesce(func.max(col(ReportVersion.number)), 0)).where(
-        col(ReportVersion.report_id) == report.id
+        col(ReportVersion.report_id) == report_id
     )
     await directory.remember_caller(session, by, now=now)
     version = ReportVersion(
-        id=ids.new("rpv"), report_id=report.id, number=(await session.execute(last)).scalar_one() + 1, sql=sql,
+        id=ids.new("rpv"), report_id=report_id, number=(await session.execute(last)).scalar_one() + 1, sql=sql,
         parameters=DEFINITIONS.dump_python(list(parameters), mode="json"),
         result_columns=[one.model_dump() for one in columns], author=by.id, created_at=now, updated_at=now,
     )  # fmt: skip
     session.add(version)
-    audit.record(session, "report.written", kind="report", of=report.id, by=by, now=now, version=version.number)
+    audit.record(session, "report.written", kind="report", of=report_id, by=by, now=now, version=version.number)
     await session.flush()
     return version
+
+
+async def _described(safe: Checked, source: DataSource, settings: Settings) -> list[Column]:
+    """Have the source say what columns it would answer. Raises `Invalid` with its reason, or `SourceAway`."""
+    adapter = sources.adapter(source.adapter)
+    try:
+        return await asyncio.to_thread(adapter.columns, data_sources.target(source, settings), safe)
+    except sources.Refused as error:
+        raise Invalid.at("/sql", str(error), "refused-by-source") from error
+    except sources.SourceError as error:
+        raise data_sources.SourceAway(str(error)) from error
 
 
 async def submit(session: AsyncSession, version: ReportVersion, *, by: Caller, now: datetime) -> None:

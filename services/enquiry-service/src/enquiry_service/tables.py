@@ -199,6 +199,8 @@ class Run(Versioned, Row, table=True):
     """After a run that did not end by itself: whether the source was seen to have dropped the query."""
     started_at: datetime | None = Field(default=None, sa_type=Instant)
     finished_at: datetime | None = Field(default=None, sa_type=Instant)
+    released_at: datetime | None = Field(default=None, sa_type=Instant)
+    """When the enquiry was answered with it: from then on its requester may fetch the file."""
     lease_holder: str | None = Field(default=None, sa_type=Text)
     lease_until: datetime | None = Field(default=None, sa_type=Instant)
     """By the database's clock; past it, another worker may take the run up or end it."""

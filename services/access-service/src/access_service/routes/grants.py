@@ -1,6 +1,6 @@
 """/access/v1/grants."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,11 +12,11 @@ from sqlmodel import col
 from access_service import catalogue, grants, rights
 from access_service.tables import Grant, Group, OrgUnit, Person, Role, ServiceAccount
 from lodge_kit import etags
-from lodge_kit.clock import end_of_day
+from lodge_kit.clock import AsOf, instant_of
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.idempotency import IdempotentRoute
-from lodge_kit.identity import Caller, requires
+from lodge_kit.identity import EVERYWHERE, Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing
 from lodge_kit.problems import NotFound
@@ -106,7 +106,7 @@ async def _one(session: AsyncSession, grant_id: str, by: Caller) -> Row[Grant, s
     await session.flush()
     row = (await session.execute(_grants().where(col(Grant.id) == grant_id))).one_or_none()
     if row is None or not (
-        by.may(rights.GRANTS_READ, row[0].org_unit or "") or by.may(rights.GRANT, row[0].org_unit or "")
+        by.may(rights.GRANTS_READ, row[0].org_unit or EVERYWHERE) or by.may(rights.GRANT, row[0].org_unit or EVERYWHERE)
     ):
         raise NotFound(f"There is no grant {grant_id} that you may see.")
     return row
@@ -129,7 +129,7 @@ async def list_grants(
     role: Id | None = None,
     system: Id | None = None,
     as_of: Annotated[
-        datetime | date | None, Query(description="Only what held then: an instant, or a date, that day's end.")
+        AsOf | None, Query(description="Only what held then: an instant, or a date, that day's end.")
     ] = None,
     state: Literal["live", "ended"] | None = None,
     now: Now = ...,  # type: ignore[assignment]  # a dependency, never left out
@@ -146,7 +146,7 @@ async def list_grants(
     if system:
         found = found.where(col(Role.system_id) == system)
     if as_of:
-        at = as_of if isinstance(as_of, datetime) else end_of_day(as_of, here.settings.time_zone)
+        at = instant_of(as_of, here.settings.time_zone)
         found = found.where(col(Grant.valid_from) <= at, or_(col(Grant.valid_to).is_(None), col(Grant.valid_to) > at))
     if state == "live":
         found = found.where(or_(col(Grant.valid_to).is_(None), col(Grant.valid_to) > now))

@@ -23,7 +23,7 @@ from lodge_kit.world import Now
 router = APIRouter(tags=["people"], route_class=IdempotentRoute)
 
 Reader = Annotated[Caller, requires(rights.PEOPLE_READ)]
-Writer = Annotated[Caller, requires(rights.PEOPLE_WRITE)]
+Writer = Annotated[Caller, requires(rights.PEOPLE_WRITE, everywhere=True)]
 
 
 class GroupChange(Change):

@@ -3,16 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import psycopg
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import StreamingResponse
 
 from access_service import callers, freshness
 from access_service.callers import Resolved
-from lodge_kit.database import Session
+from lodge_kit.database import CONNECT_WAIT, Session
 from lodge_kit.identity import AnyCaller, Caller, Verifier
 from lodge_kit.problems import Forbidden, NotAuthenticated
 from lodge_kit.world import Here, Now, World
@@ -39,8 +39,14 @@ class Credential(BaseModel):
 
     key_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     issuer: str | None = None
-    external_id: str | None = None
+    external_id: str | None = Field(default=None, min_length=1)
     client_id: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.key_sha256 is None) == (self.external_id is None):
+            raise ValueError("send either key_sha256 or external_id")
+        return self
 
 
 class CallerOut(BaseModel):
@@ -67,7 +73,8 @@ async def resolve_caller(shown: Credential, session: Session, _by: Gateway, now:
     """Say whose credential it is and what that one may do."""
     if shown.key_sha256:
         return CallerOut.of(await callers.by_key(session, bytes.fromhex(shown.key_sha256), now=now))
-    found = await callers.by_external_id(session, shown.external_id or "", client_id=shown.client_id, now=now)
+    assert shown.external_id is not None  # noqa: S101 - one of both is there
+    found = await callers.by_external_id(session, shown.external_id, client_id=shown.client_id, now=now)
     return CallerOut.of(found)
 
 
@@ -98,7 +105,9 @@ async def stream_changes(request: Request, here: Here, _by: Gateway) -> Streamin
 
 async def _changes(world: World, closing: asyncio.Event) -> AsyncIterator[str]:
     direct = world.settings.listen_url.get_secret_value() if world.settings.listen_url else world.database.dsn
-    async with await psycopg.AsyncConnection.connect(direct, autocommit=True) as connection:
+    async with await psycopg.AsyncConnection.connect(
+        direct, autocommit=True, connect_timeout=CONNECT_WAIT
+    ) as connection:
         await connection.execute(f"LISTEN {freshness.CHANNEL}")
         yield _line(ping=True)
         while not closing.is_set():

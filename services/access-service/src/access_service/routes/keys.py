@@ -15,14 +15,14 @@ from lodge_kit import etags
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.idempotency import SHOWN_ONCE, IdempotentRoute
-from lodge_kit.identity import Authenticated, Caller, requires
+from lodge_kit.identity import EVERYWHERE, Authenticated, Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing
 from lodge_kit.world import Now
 
 router = APIRouter(tags=["keys"], route_class=IdempotentRoute)
 
-KeyKeeper = Annotated[Caller, requires(rights.KEYS)]
+KeyKeeper = Annotated[Caller, requires(rights.KEYS, everywhere=True)]
 
 
 class KeyIn(BaseModel):
@@ -41,7 +41,7 @@ class KeyOut(BaseModel):
     id: str
     owner: Reference
     label: str
-    state: Literal["live", "revoked"]
+    state: Literal["live", "revoked", "expired"]
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -91,9 +91,10 @@ def _keys() -> Select[ApiKey, str]:
     )
 
 
-def _key(row: Row[ApiKey, str]) -> KeyOut:
+def _key(row: Row[ApiKey, str], now: datetime) -> KeyOut:
     key = row[0]
-    state = "revoked" if key.revoked_at else "live"
+    expired = key.expires_at is not None and key.expires_at <= now
+    state = "revoked" if key.revoked_at else "expired" if expired else "live"
     facts = {"owner": {"id": key.owner, "name": row[1] or ""}, "state": state}
     return KeyOut.model_validate(key.model_dump(exclude={"sha256"}) | facts)
 
@@ -104,9 +105,9 @@ def _account(row: Row[ServiceAccount, str | None]) -> ServiceAccountOut:
     return ServiceAccountOut.model_validate(account.model_dump() | {"etag": etags.etag(account), "owner": reference})
 
 
-async def _one(session: AsyncSession, key_id: str) -> KeyOut:
+async def _one(session: AsyncSession, key_id: str, now: datetime) -> KeyOut:
     await session.flush()
-    return _key((await session.execute(_keys().where(col(ApiKey.id) == key_id))).one())
+    return _key((await session.execute(_keys().where(col(ApiKey.id) == key_id))).one(), now)
 
 
 @router.post("/keys", status_code=201)
@@ -115,27 +116,27 @@ async def create_key(wanted: KeyIn, session: Session, by: Authenticated, now: No
     made = await keys.make(
         session, wanted.owner or by.id, label=wanted.label, expires_at=wanted.expires_at, by=by, now=now
     )
-    return NewKey(**(await _one(session, made.row.id)).model_dump(), key=made.text)
+    return NewKey(**(await _one(session, made.row.id, now)).model_dump(), key=made.text)
 
 
 @router.get("/keys", responses=KEYS.responses)
 async def list_keys(
-    request: Request, by: Authenticated, ask: Annotated[Ask, KEYS.ask],
+    request: Request, by: Authenticated, ask: Annotated[Ask, KEYS.ask], now: Now,
     owner: Annotated[str, Query(description="Whose: an id, or `me`.")] = "me",
 ) -> Response:  # fmt: skip
     """List keys, without their secrets: your own, or with `access.keys` another's."""
     whose = by.named(owner)
     if whose != by.id:
-        by.demand(rights.KEYS)
+        by.demand(rights.KEYS, EVERYWHERE)
     found = _keys().where(col(ApiKey.owner) == whose)
-    return await KEYS.answer(request, ask, found, _key, filename="keys")
+    return await KEYS.answer(request, ask, found, lambda row: _key(row, now), filename="keys")
 
 
 @router.post("/keys/{key_id}/revoke")
 async def revoke_key(key_id: str, session: Session, by: Authenticated, now: Now) -> KeyOut:
     """Revoke a key, at once."""
     await keys.revoke(session, await keys.get(session, key_id, by=by), by=by, now=now)
-    return await _one(session, key_id)
+    return await _one(session, key_id, now)
 
 
 @router.post("/service-accounts", status_code=201, response_model=ServiceAccountOut)

@@ -18,7 +18,7 @@ from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
-from lodge_kit.identity import Caller, requires
+from lodge_kit.identity import EVERYWHERE, Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
@@ -88,7 +88,7 @@ async def _one(session: AsyncSession, unit_id: str) -> Row[OrgUnit, str | None]:
 @router.post("/org-units", status_code=201, response_model=OrgUnitOut)
 async def create_org_unit(request: Request, wanted: OrgUnitIn, session: Session, by: Writer, now: Now) -> Response:
     """Add an org unit below another, or at the top."""
-    by.demand(rights.PEOPLE_WRITE, wanted.parent or "")
+    by.demand(rights.PEOPLE_WRITE, wanted.parent or EVERYWHERE)
     unit = await org_units.create(session, **wanted.model_dump(), by=by, now=now)
     row = await _one(session, unit.id)
     return etags.answer(request, shown(row), status=201, location=f"/access/v1/org-units/{unit.id}")
@@ -121,6 +121,8 @@ async def change_org_unit(
     """Rename or move an org unit."""
     unit = (await _one(session, unit_id))[0]
     by.demand(rights.PEOPLE_WRITE, unit.id)
+    if "parent" in wanted.model_fields_set:
+        by.demand(rights.PEOPLE_WRITE, wanted.parent or EVERYWHERE)
     etags.demand(unit, if_match)
     await org_units.change(session, unit, wanted.model_dump(exclude_unset=True), by=by, now=now)
     return etags.answer(request, shown(await _one(session, unit_id)))

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, EmailStr, Field
+from pydantic import AwareDatetime, BaseModel, EmailStr, Field
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -18,7 +18,7 @@ from lodge_kit.database import Session
 from lodge_kit.directory import Recipient, Reference
 from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
-from lodge_kit.identity import Caller, requires
+from lodge_kit.identity import EVERYWHERE, Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
@@ -35,7 +35,10 @@ class PersonChange(Change):
 
     user_name: str = Field(default="", min_length=1, max_length=200, examples=["asmith"])
     external_id: str | None = Field(
-        default=None, max_length=200, description="What your OpenID provider's immutable claim says; never an e-mail."
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="What your OpenID provider's immutable claim says; never an e-mail.",
     )
     name: str = Field(default="", min_length=1, max_length=200, examples=["Alice Smith"])
     email: EmailStr | None = None
@@ -116,7 +119,7 @@ def _reference(one: str | None, name: str | None) -> Reference | None:
 
 async def _one(session: AsyncSession, person_id: str, by: Caller) -> Row[Person, str | None, str | None, str | None]:
     row = (await session.execute(_people().where(col(Person.id) == person_id))).one_or_none()
-    if row is None or not by.may(rights.PEOPLE_READ, row[0].org_unit or ""):
+    if row is None or not by.may(rights.PEOPLE_READ, row[0].org_unit or EVERYWHERE):
         raise NotFound(f"There is no person {person_id} that you may see.")
     return row
 
@@ -131,7 +134,7 @@ async def _changed(request: Request, session: AsyncSession, person_id: str, stat
 @router.post("/people", status_code=201, response_model=PersonOut)
 async def create_person(request: Request, wanted: PersonIn, session: Session, by: Writer, now: Now) -> Response:
     """Add a person."""
-    by.demand(rights.PEOPLE_WRITE, wanted.org_unit or "")
+    by.demand(rights.PEOPLE_WRITE, wanted.org_unit or EVERYWHERE)
     person = await people.create(session, wanted.model_dump(), by=by, now=now)
     return await _changed(request, session, person.id, 201)
 
@@ -143,7 +146,7 @@ async def list_people(
     status: Literal["active", "inactive"] | None = None,
     org_unit: Id | None = None,
     external_id: str | None = None,
-    updated_after: datetime | None = None,
+    updated_after: AwareDatetime | None = None,
 ) -> Response:  # fmt: skip
     """List the people that you may see."""
     found = _people()
@@ -172,7 +175,9 @@ async def change_person(
 ) -> Response:
     """Change what is known of a person."""
     person = await people.get(session, person_id)
-    by.demand(rights.PEOPLE_WRITE, person.org_unit or "")
+    by.demand(rights.PEOPLE_WRITE, person.org_unit or EVERYWHERE)
+    if "org_unit" in wanted.model_fields_set:
+        by.demand(rights.PEOPLE_WRITE, wanted.org_unit or EVERYWHERE)
     etags.demand(person, if_match)
     await people.change(session, person, wanted.model_dump(exclude_unset=True), by=by, now=now)
     return await _changed(request, session, person_id)
@@ -182,7 +187,7 @@ async def change_person(
 async def deactivate_person(request: Request, person_id: str, session: Session, by: Writer, now: Now) -> Response:
     """Let a person go: every decision about her or him is deny at once."""
     person = await people.get(session, person_id)
-    by.demand(rights.PEOPLE_WRITE, person.org_unit or "")
+    by.demand(rights.PEOPLE_WRITE, person.org_unit or EVERYWHERE)
     await people.deactivate(session, person, by=by, now=now)
     return await _changed(request, session, person_id)
 
@@ -191,7 +196,7 @@ async def deactivate_person(request: Request, person_id: str, session: Session, 
 async def reactivate_person(request: Request, person_id: str, session: Session, by: Writer, now: Now) -> Response:
     """Take a person back."""
     person = await people.get(session, person_id)
-    by.demand(rights.PEOPLE_WRITE, person.org_unit or "")
+    by.demand(rights.PEOPLE_WRITE, person.org_unit or EVERYWHERE)
     await people.reactivate(session, person, by=by, now=now)
     return await _changed(request, session, person_id)
 

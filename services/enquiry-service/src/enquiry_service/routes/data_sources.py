@@ -29,11 +29,13 @@ router = APIRouter(tags=["sources"], route_class=IdempotentRoute)
 Reader = Annotated[Caller, requires(rights.REPORTS_READ)]
 Keeper = Annotated[Caller, requires(rights.SOURCES)]
 
+Name = Annotated[str, Field(pattern=NAME)]
+
 _HOST = r"^[A-Za-z0-9.:\[\]-]+$"
 
 
 class SourceChange(Change):
-    """What may be changed of a data source. It must be checked again afterwards."""
+    """What may be changed of a data source. With another place, role or schema it must be checked again."""
 
     name: str = Field(default="", min_length=1, max_length=200)
     description: str = Field(default="", max_length=2_000)
@@ -43,8 +45,8 @@ class SourceChange(Change):
     username: str = Field(default="", pattern=NAME)
     secret_name: str = Field(default="", pattern=r"^[a-z0-9-]{1,63}$", description="The file with the password.")
     ssl_mode: Literal["prefer", "require", "verify-full"] = "prefer"
-    allowed_schemas: list[str] = Field(default=["public"], min_length=1, max_length=50)
-    allowed_functions: list[str] = Field(default=[], max_length=200)
+    allowed_schemas: list[Name] = Field(default=["public"], min_length=1, max_length=50)
+    allowed_functions: list[Name] = Field(default=[], max_length=200)
     row_limit: int = Field(default=1_000_000, ge=1, le=100_000_000)
     seconds_limit: int = Field(default=300, ge=1, le=86_400)
 
@@ -148,7 +150,7 @@ async def change_source(
     request: Request, source_id: str, wanted: SourceChange, session: Session, if_match: IfMatch, by: Keeper,
     here: Here, now: Now,
 ) -> Response:  # fmt: skip
-    """Change a data source. Nothing runs on it until it is checked again."""
+    """Change a data source. With another place, role or schema nothing runs on it until it is checked again."""
     source = await data_sources.get(session, source_id)
     etags.demand(source, if_match)
     facts = wanted.model_dump(exclude_unset=True)
@@ -161,6 +163,5 @@ async def check_source(
     request: Request, source_id: str, session: Session, by: Keeper, here: Here, now: Now
 ) -> Response:
     """Prove that the source's role cannot write. What speaks against it is in `check_findings`."""
-    source = await data_sources.get(session, source_id)
-    await data_sources.check(session, source, settings=settings.of(here), by=by, now=now)
+    await data_sources.check(session, source_id, world=here, by=by, now=now)
     return await _now_is(request, session, source_id)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -20,7 +20,7 @@ from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import Authenticated, Caller, requires
 from lodge_kit.ids import Id
-from lodge_kit.listing import Ask, Listing, contains
+from lodge_kit.listing import Ask, Listing, contains, several
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
 from lodge_kit.world import Here, Now
@@ -207,12 +207,12 @@ async def create_enquiry(
 async def list_enquiries(
     request: Request, by: Authenticated, ask: Annotated[Ask, ENQUIRIES.ask],
     q: Annotated[str | None, Query(max_length=200, description="Words of the title or the description.")] = None,
-    status: Annotated[str | None, Query(pattern=r"^[a-z]+(,[a-z]+)*$", description="One or more, by comma.")] = None,
+    status: Annotated[list[Status] | None, BeforeValidator(several), Query(description="By comma.")] = None,
     kind: Kind | None = None,
     requester: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
     assignee: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
     org_unit: Id | None = None,
-    updated_after: datetime | None = None,
+    updated_after: AwareDatetime | None = None,
 ) -> Response:  # fmt: skip
     """List the enquiries that you may see: your own, and with `enquiry.read` those of your org units."""
     found = _enquiries()
@@ -222,7 +222,7 @@ async def list_enquiries(
     if q:
         found = found.where(contains(q, col(Enquiry.title), col(Enquiry.description)))
     if status:
-        found = found.where(col(Enquiry.status).in_(status.split(",")))
+        found = found.where(col(Enquiry.status).in_(status))
     for column, value in ((Enquiry.kind, kind), (Enquiry.org_unit, org_unit)):
         if value:
             found = found.where(col(column) == value)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from enquiry_service import reports, rights, settings
+from enquiry_service import reports, rights
 from enquiry_service.parameters import Parameter
 from enquiry_service.sources import Column
 from enquiry_service.tables import DataSource, Report, ReportVersion
@@ -216,10 +216,7 @@ async def create_report_version(
     request: Request, report_id: str, wanted: VersionIn, session: Session, by: Writer, here: Here, now: Now
 ) -> Response:
     """Write a version: refused unless it can only read, and the source itself understands it."""
-    report = await reports.get(session, report_id)
-    version = await reports.write(
-        session, report, wanted.sql, wanted.parameters, settings=settings.of(here), by=by, now=now
-    )
+    version = await reports.write(session, report_id, wanted.sql, wanted.parameters, world=here, by=by, now=now)
     return await _version_is(request, session, version, 201)
 
 

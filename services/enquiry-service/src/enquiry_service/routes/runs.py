@@ -4,14 +4,14 @@ import base64
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row, Select, or_, select
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, StreamingResponse
 
-from enquiry_service import jobs, reports, rights, runs, settings
+from enquiry_service import artifacts, jobs, progress, reports, rights, runs, settings
 from enquiry_service.tables import Report, ReportVersion, Run
 from lodge_kit import etags
 from lodge_kit.database import Session
@@ -19,7 +19,7 @@ from lodge_kit.directory import Reference
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import Authenticated, Caller, requires
 from lodge_kit.ids import Id
-from lodge_kit.listing import Ask, Listing
+from lodge_kit.listing import Ask, Listing, several
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
 from lodge_kit.world import Here, Now
@@ -113,17 +113,20 @@ async def create_run(
 @router.get("/runs", responses=RUNS.responses)
 async def list_runs(
     request: Request, by: Authenticated, ask: Annotated[Ask, RUNS.ask],
-    report: Id | None = None, enquiry: Id | None = None, status: RunStatus | None = None,
+    report: Id | None = None, enquiry: Id | None = None,
+    status: Annotated[list[RunStatus] | None, BeforeValidator(several), Query(description="By comma.")] = None,
     requested_by: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
 ) -> Response:  # fmt: skip
-    """List the runs that you may see: your own, and with `enquiry.reports.read` those of your org units."""
-    found = _runs()
-    scope = by.scope(rights.REPORTS_READ)
-    if scope != "*":
-        found = found.where(or_(col(Run.requested_by) == by.id, col(Run.org_unit).in_(scope)))
-    for column, value in ((Report.id, report), (Run.enquiry_id, enquiry), (Run.status, status)):
+    """List the runs that you may see.
+
+    They are your own, those that answered your enquiries, and with `enquiry.reports.read` those of your org units.
+    """
+    found = _runs().where(runs.visible(by))
+    for column, value in ((Report.id, report), (Run.enquiry_id, enquiry)):
         if value:
             found = found.where(col(column) == value)
+    if status:
+        found = found.where(col(Run.status).in_(status))
     if requested_by:
         found = found.where(col(Run.requested_by) == by.named(requested_by))
     return await RUNS.answer(request, ask, found, shown, filename="runs")
@@ -139,18 +142,49 @@ async def get_run(request: Request, run_id: str, session: Session, by: Authentic
 @router.delete("/runs/{run_id}", status_code=202, response_model=RunOut)
 async def cancel_run(request: Request, run_id: str, session: Session, by: Authenticated, now: Now) -> Response:
     """Cancel a run: its query is ended at the source too. Its status says when that is done."""
-    run = await runs.get(session, run_id, by=by)
-    await runs.cancel(session, run, by=by, now=now)
+    await runs.cancel(session, run_id, by=by, now=now)
     return await _now_is(request, session, run_id, 202)
 
 
 @router.get("/runs/{run_id}/file", response_class=FileResponse, responses={200: {"content": {"text/csv": {}}}})
 async def get_run_file(run_id: str, session: Session, by: Authenticated, here: Here, now: Now) -> FileResponse:
-    """Fetch what a run found, as CSV. `Repr-Digest` (RFC 9530) is the SHA-256 that the run recorded."""
+    """Fetch what a run found, as CSV.
+
+    `Repr-Digest` (RFC 9530) is the SHA-256 that the run recorded. `Lodge-Truncated: ?1` says that the result was cut
+    at its source's limit of rows.
+    """
     run = await runs.get(session, run_id, by=by)
-    path, artifact = await runs.file_of(session, run, settings=settings.of(here), by=by, now=now)
+    path, artifact = await artifacts.fetch(session, run, settings=settings.of(here), by=by, now=now)
     digest = base64.b64encode(bytes.fromhex(artifact.sha256)).decode()
-    headers = {"Repr-Digest": f"sha-256=:{digest}:", "Cache-Control": "private, no-store"}
+    headers = {
+        "Repr-Digest": f"sha-256=:{digest}:", "ETag": f'"{artifact.sha256}"', "Cache-Control": "private, no-store",
+        "Lodge-Truncated": "?1" if run.status == "truncated" else "?0",
+    }  # fmt: skip
     return FileResponse(
         path, media_type="text/csv; charset=utf-8; header=present", filename=f"{run.id}.csv", headers=headers
     )
+
+
+@router.get(
+    "/runs/{run_id}/progress",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        204: {"description": "You have seen the end: an EventSource does not come back after this."},
+    },
+)
+async def watch_run(
+    request: Request, run_id: str, session: Session, by: Authenticated, here: Here,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:  # fmt: skip
+    """Watch a run, as server-sent events: `progress` at each change of its row, then `end`.
+
+    The data is `{status, phase, rows, bytes, reason}`. A stream ends after 20 s, with a `retry` that says when to open
+    the next one: each is authorised anew.
+    """
+    run = await runs.get(session, run_id, by=by)
+    if run.status not in runs.UNDER_WAY and last_event_id == str(run.version):
+        return Response(status_code=204)
+    events = progress.stream(here.database, run_id, closing=request.app.state.closing)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)

@@ -35,7 +35,7 @@ State = Literal["waiting", "healthy", "failing", "paused"]
 _EVERY = Field(default=60, ge=1, le=10_080, description="How often it is asked.")
 
 
-class SourceChange(Change):
+class WatchedSourceChange(Change):
     """What may be changed of a source."""
 
     url: str = Field(default="", min_length=1, max_length=2_000, description="http or https, without a password.")
@@ -43,7 +43,7 @@ class SourceChange(Change):
     every_minutes: int = _EVERY
 
 
-class SourceIn(BaseModel):
+class WatchedSourceIn(BaseModel):
     """An address to watch."""
 
     model_config = ConfigDict(extra="forbid")
@@ -55,7 +55,7 @@ class SourceIn(BaseModel):
     every_minutes: int = _EVERY
 
 
-class SourceOut(BaseModel):
+class WatchedSourceOut(BaseModel):
     """A watched source, and how its checks go. Its etag stands for what people set, not for the checks."""
 
     id: str
@@ -79,7 +79,7 @@ class SourceOut(BaseModel):
 
 
 SOURCES = Listing(
-    SourceOut,
+    WatchedSourceOut,
     key=col(WatchedSource.id),
     orders={"created_at": col(WatchedSource.created_at), "url": col(WatchedSource.url)},
     default="created_at",
@@ -107,7 +107,7 @@ def _state(source: WatchedSource, check: SourceCheck) -> State:
     return "healthy" if check.last_ok_at else "waiting"
 
 
-def shown(row: Shown) -> SourceOut:
+def shown(row: Shown) -> WatchedSourceOut:
     """Show a source with how its checks go."""
     source, check, product, owner, suspects = row[0], row[1], row[2], row[3], row[4]
     facts: dict[str, Any] = {
@@ -118,7 +118,7 @@ def shown(row: Shown) -> SourceOut:
         "state": _state(source, check),
         "suspects": suspects,
     }
-    return SourceOut.model_validate(check.model_dump() | source.model_dump() | facts)
+    return WatchedSourceOut.model_validate(check.model_dump() | source.model_dump() | facts)
 
 
 async def _one(session: AsyncSession, source_id: str) -> Shown:
@@ -145,8 +145,8 @@ async def _to_change(session: AsyncSession, source_id: str, by: Caller) -> Watch
     return row[0]
 
 
-@router.post("/sources", status_code=201, response_model=SourceOut)
-async def create_source(wanted: SourceIn, session: Session, here: Here, by: Watcher, now: Now) -> Response:
+@router.post("/sources", status_code=201, response_model=WatchedSourceOut)
+async def create_source(wanted: WatchedSourceIn, session: Session, here: Here, by: Watcher, now: Now) -> Response:
     """Have an address watched. Its first check is ordered at once."""
     try:
         product = await products.get(session, wanted.product)
@@ -189,7 +189,7 @@ async def list_sources(
     return await SOURCES.answer(request, ask, found, shown, filename="sources")
 
 
-@router.get("/sources/{source_id}", response_model=SourceOut)
+@router.get("/sources/{source_id}", response_model=WatchedSourceOut)
 async def get_source(source_id: str, session: Session, by: Reader) -> Response:
     """Read a source, and how its checks go."""
     row = await _one(session, source_id)
@@ -197,9 +197,9 @@ async def get_source(source_id: str, session: Session, by: Reader) -> Response:
     return _answer(row)
 
 
-@router.patch("/sources/{source_id}", response_model=SourceOut)
+@router.patch("/sources/{source_id}", response_model=WatchedSourceOut)
 async def change_source(
-    source_id: str, wanted: SourceChange, session: Session, here: Here, if_match: IfMatch, by: Watcher, now: Now
+    source_id: str, wanted: WatchedSourceChange, session: Session, here: Here, if_match: IfMatch, by: Watcher, now: Now
 ) -> Response:
     """Change a source. At another address everything it tells at first is history."""
     source = await _to_change(session, source_id, by)
@@ -215,14 +215,14 @@ async def change_source(
     return _answer(await _one(session, source_id))
 
 
-@router.post("/sources/{source_id}/pause", response_model=SourceOut)
+@router.post("/sources/{source_id}/pause", response_model=WatchedSourceOut)
 async def pause_source(source_id: str, session: Session, by: Watcher, now: Now) -> Response:
     """Check a source no more until it is resumed."""
     await sources.pause(session, await _to_change(session, source_id, by), by=by, now=now)
     return _answer(await _one(session, source_id))
 
 
-@router.post("/sources/{source_id}/resume", response_model=SourceOut)
+@router.post("/sources/{source_id}/resume", response_model=WatchedSourceOut)
 async def resume_source(source_id: str, session: Session, by: Watcher, now: Now) -> Response:
     """Check a source again. A check is ordered at once."""
     await sources.resume(session, await _to_change(session, source_id, by), by=by, now=now)
@@ -230,7 +230,7 @@ async def resume_source(source_id: str, session: Session, by: Watcher, now: Now)
     return _answer(await _one(session, source_id))
 
 
-@router.post("/sources/{source_id}/check", status_code=202, response_model=SourceOut)
+@router.post("/sources/{source_id}/check", status_code=202, response_model=WatchedSourceOut)
 async def check_source(source_id: str, session: Session, by: Watcher, now: Now) -> Response:
     """Order a check now; what came of it is read at the source."""
     sources.demand_watched(await _to_change(session, source_id, by))

@@ -1,16 +1,16 @@
-"""/access/v1/systems, their permissions, and /access/v1/roles."""
+"""/access/v1/systems and their permissions."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from access_service import catalogue, rights
-from access_service.tables import Permission, Person, Role, RoleInheritance, RolePermission, System
+from access_service.tables import Permission, Person, System
 from lodge_kit import etags
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
@@ -26,7 +26,7 @@ from lodge_kit.world import Now
 router = APIRouter(tags=["catalogue"], route_class=IdempotentRoute)
 
 Reader = Annotated[Caller, requires(rights.CATALOGUE_READ)]
-Writer = Annotated[Caller, requires(rights.CATALOGUE_WRITE)]
+Writer = Annotated[Caller, requires(rights.CATALOGUE_WRITE, everywhere=True)]
 
 
 class SystemChange(Change):
@@ -78,44 +78,11 @@ class PermissionOut(BaseModel):
     name: str
     action: str
     resource_type: str
+    etag: str
     description: str
     module: str
     supplier_code: str | None
     created_at: datetime
-
-
-class RoleChange(Change):
-    """What may be changed of a role; lists replace what was there."""
-
-    name: str = Field(default="", min_length=1, max_length=200)
-    description: str = Field(default="", max_length=2_000)
-    owner: Id | None = None
-    state: Literal["draft", "active"] = "active"
-    permissions: list[Id] = Field(default=[], max_length=1_000)
-    inherits: list[Id] = Field(default=[], max_length=100, description="Roles whose permissions it has too.")
-
-
-class RoleIn(RoleChange):
-    """A role to add."""
-
-    system: Id
-    name: str = Field(min_length=1, max_length=200, examples=["Registry clerk"])
-
-
-class RoleOut(BaseModel):
-    """A named set of permissions of one system."""
-
-    id: str
-    etag: str
-    system: Reference
-    name: str
-    description: str
-    owner: Reference | None
-    state: Literal["draft", "active", "retired"]
-    permissions: list[str] = Field(description="What it contains itself; what it inherits is not repeated here.")
-    inherits: list[str]
-    created_at: datetime
-    updated_at: datetime
 
 
 SYSTEMS = Listing(
@@ -125,12 +92,10 @@ SYSTEMS = Listing(
     default="name",
 )
 PERMISSIONS = Listing(PermissionOut, key=col(Permission.id), orders={"name": col(Permission.name)}, default="name")
-ROLES = Listing(
-    RoleOut, key=col(Role.id), orders={"name": col(Role.name), "created_at": col(Role.created_at)}, default="name"
-)
 
 
-def _owner(one: str | None, name: str | None) -> Reference | None:
+def owner_of(one: str | None, name: str | None) -> Reference | None:
+    """Show an owner, where there is one."""
     return Reference(id=one, name=name or "") if one else None
 
 
@@ -141,40 +106,13 @@ def _systems() -> Select[System, str | None]:
 def _system(row: Row[System, str | None]) -> SystemOut:
     system, owner = row[0], row[1]
     return SystemOut.model_validate(
-        system.model_dump() | {"etag": etags.etag(system), "owner": _owner(system.owner, owner)}
+        system.model_dump() | {"etag": etags.etag(system), "owner": owner_of(system.owner, owner)}
     )
 
 
 def _permission(row: Row[Permission, str]) -> PermissionOut:
-    return PermissionOut.model_validate(row[0].model_dump() | {"system": {"id": row[0].system_id, "name": row[1]}})
-
-
-def _roles() -> Select[Role, str, str | None, list[str], list[str]]:
-    contained = select(func.array_agg(col(RolePermission.permission_id))).where(
-        col(RolePermission.role_id) == col(Role.id)
-    )
-    inherited = select(func.array_agg(col(RoleInheritance.inherits))).where(
-        col(RoleInheritance.role_id) == col(Role.id)
-    )
-    return (
-        select(Role, col(System.name), col(Person.name), contained.scalar_subquery(), inherited.scalar_subquery())
-        .join(System, col(System.id) == col(Role.system_id))
-        .outerjoin(Person, col(Person.id) == col(Role.owner))
-    )
-
-
-def _role(row: Row[Role, str, str | None, list[str], list[str]]) -> RoleOut:
-    role = row[0]
-    return RoleOut.model_validate(
-        role.model_dump()
-        | {
-            "etag": etags.etag(role),
-            "system": {"id": role.system_id, "name": row[1]},
-            "owner": _owner(role.owner, row[2]),
-            "permissions": sorted(row[3] or []),
-            "inherits": sorted(row[4] or []),
-        }
-    )
+    permission, system = row[0], {"id": row[0].system_id, "name": row[1]}
+    return PermissionOut.model_validate(permission.model_dump() | {"system": system, "etag": etags.etag(permission)})
 
 
 async def _one_system(session: AsyncSession, system_id: str) -> Row[System, str | None]:
@@ -182,14 +120,6 @@ async def _one_system(session: AsyncSession, system_id: str) -> Row[System, str 
     row = (await session.execute(_systems().where(col(System.id) == system_id))).one_or_none()
     if row is None:
         raise NotFound(f"There is no system {system_id}.")
-    return row
-
-
-async def _one_role(session: AsyncSession, role_id: str) -> Row[Role, str, str | None, list[str], list[str]]:
-    await session.flush()
-    row = (await session.execute(_roles().where(col(Role.id) == role_id))).one_or_none()
-    if row is None:
-        raise NotFound(f"There is no role {role_id}.")
     return row
 
 
@@ -243,7 +173,8 @@ async def create_permission(
     """Add a permission to a system."""
     system = await catalogue.get_system(session, system_id)
     permission = await catalogue.add_permission(session, system, wanted.model_dump(), by=by, now=now)
-    return PermissionOut.model_validate(permission.model_dump() | {"system": {"id": system.id, "name": system.name}})
+    shown = {"system": {"id": system.id, "name": system.name}, "etag": etags.etag(permission)}
+    return PermissionOut.model_validate(permission.model_dump() | shown)
 
 
 @router.get("/systems/{system_id}/permissions", responses=PERMISSIONS.responses)
@@ -258,62 +189,3 @@ async def list_permissions(
     if q:
         found = found.where(contains(q, col(Permission.name), col(Permission.description)))
     return await PERMISSIONS.answer(request, ask, found, _permission, filename="permissions")
-
-
-@router.post("/roles", status_code=201, response_model=RoleOut)
-async def create_role(request: Request, wanted: RoleIn, session: Session, by: Writer, now: Now) -> Response:
-    """Add a role to a system."""
-    system = await catalogue.get_system(session, wanted.system)
-    role = await catalogue.add_role(
-        session, system, wanted.model_dump(exclude={"system", "permissions", "inherits"}),
-        permissions=wanted.permissions, inherits=wanted.inherits, by=by, now=now,
-    )  # fmt: skip
-    row = await _one_role(session, role.id)
-    return etags.answer(request, _role(row), status=201, location=f"/access/v1/roles/{role.id}")
-
-
-@router.get("/roles", responses=ROLES.responses)
-async def list_roles(
-    request: Request, by: Reader, ask: Annotated[Ask, ROLES.ask],
-    q: Annotated[str | None, Query(max_length=200)] = None,
-    system: Id | None = None,
-    owner: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
-    state: Literal["draft", "active", "retired"] | None = None,
-) -> Response:  # fmt: skip
-    """List the roles."""
-    found = _roles()
-    if q:
-        found = found.where(contains(q, col(Role.name), col(Role.description)))
-    if system:
-        found = found.where(col(Role.system_id) == system)
-    if owner:
-        found = found.where(col(Role.owner) == by.named(owner))
-    if state:
-        found = found.where(col(Role.state) == state)
-    return await ROLES.answer(request, ask, found, _role, filename="roles")
-
-
-@router.get("/roles/{role_id}", response_model=RoleOut)
-async def get_role(request: Request, role_id: str, session: Session, _by: Reader) -> Response:
-    """Read a role."""
-    return etags.answer(request, _role(await _one_role(session, role_id)))
-
-
-@router.patch("/roles/{role_id}", response_model=RoleOut)
-async def change_role(
-    request: Request, role_id: str, wanted: RoleChange, session: Session, if_match: IfMatch, by: Writer, now: Now
-) -> Response:
-    """Change what a role is called, contains, or inherits."""
-    role = await catalogue.get_role(session, role_id)
-    etags.demand(role, if_match)
-    facts = wanted.model_dump(exclude_unset=True)
-    permissions, inherits = facts.pop("permissions", None), facts.pop("inherits", None)
-    await catalogue.change_role(session, role, facts, permissions=permissions, inherits=inherits, by=by, now=now)
-    return etags.answer(request, _role(await _one_role(session, role_id)))
-
-
-@router.post("/roles/{role_id}/retire", response_model=RoleOut)
-async def retire_role(request: Request, role_id: str, session: Session, by: Writer, now: Now) -> Response:
-    """Take a role out of use."""
-    await catalogue.retire_role(session, await catalogue.get_role(session, role_id), by=by, now=now)
-    return etags.answer(request, _role(await _one_role(session, role_id)))
