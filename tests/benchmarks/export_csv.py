@@ -58,9 +58,7 @@ def measure(tell: Tell) -> Figure:
 
 async def _measure(folder: Path, target: Target, psql: Path, tell: Tell) -> tuple[float, float]:
     checked = check(QUERY, parameters=[], allowance=Allowance(schemas=("campus",), functions=frozenset()))
-    spec = Spec(
-        target=target, checked=checked, values={}, limits=Limits(seconds=50), path=str(folder / "ours.csv")
-    )
+    spec = Spec(target=target, checked=checked, values={}, limits=Limits(seconds=50), path=str(folder / "ours.csv"))
 
     async def ours() -> float:
         began = time.perf_counter()

@@ -65,7 +65,12 @@ class Started:
 
 @contextmanager
 def started(
-    command: Sequence[str], *, folder: Path, log: str, environment: Mapping[str, str] | None = None, patience: float = 30
+    command: Sequence[str],
+    *,
+    folder: Path,
+    log: str,
+    environment: Mapping[str, str] | None = None,
+    patience: float = 30,
 ) -> Iterator[Started]:
     """Run a command; its output goes to a file `log` in `folder`. It ends with the block, and when we are killed."""
     path = folder / log
