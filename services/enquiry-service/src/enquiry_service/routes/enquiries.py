@@ -70,7 +70,7 @@ class EnquiryOut(BaseModel):
     purpose: str
     requester: Reference
     assignee: Reference | None
-    org_unit: str | None
+    org_unit: Reference | None
     priority: Priority
     status: Status
     received_on: date
@@ -163,24 +163,26 @@ STEPS = Listing(
     Step, key=col(EnquiryEvent.id), orders={"occurred_at": col(EnquiryEvent.occurred_at)}, default="occurred_at"
 )
 
-_Requester, _Assignee = aliased(KnownName), aliased(KnownName)
+_Requester, _Assignee, _Unit = aliased(KnownName), aliased(KnownName), aliased(KnownName)
 
 
-def _enquiries() -> Select[Enquiry, str | None, str | None]:
+def _enquiries() -> Select[Enquiry, str | None, str | None, str | None]:
     return (
-        select(Enquiry, col(_Requester.name), col(_Assignee.name))
+        select(Enquiry, col(_Requester.name), col(_Assignee.name), col(_Unit.name))
         .outerjoin(_Requester, col(_Requester.id) == col(Enquiry.requester))
         .outerjoin(_Assignee, col(_Assignee.id) == col(Enquiry.assignee))
+        .outerjoin(_Unit, col(_Unit.id) == col(Enquiry.org_unit))
     )
 
 
-def shown(row: Row[Enquiry, str | None, str | None]) -> EnquiryOut:
+def shown(row: Row[Enquiry, str | None, str | None, str | None]) -> EnquiryOut:
     """Show an enquiry with the names of those concerned."""
-    enquiry, requester, assignee = row[0], row[1], row[2]
+    enquiry, requester, assignee, unit = row[0], row[1], row[2], row[3]
     references = {
         "etag": etags.etag(enquiry),
         "requester": {"id": enquiry.requester, "name": requester or ""},
         "assignee": {"id": enquiry.assignee, "name": assignee or ""} if enquiry.assignee else None,
+        "org_unit": {"id": enquiry.org_unit, "name": unit or ""} if enquiry.org_unit else None,
     }
     return EnquiryOut.model_validate(enquiry.model_dump() | references)
 
@@ -243,13 +245,13 @@ async def get_enquiry(request: Request, enquiry_id: str, session: Session, by: A
 
 @router.patch("/enquiries/{enquiry_id}", response_model=EnquiryOut)
 async def change_enquiry(
-    request: Request, enquiry_id: str, wanted: EnquiryChange, session: Session, by: Authenticated, if_match: IfMatch,
+    request: Request, enquiry_id: str, wanted: EnquiryChange, session: Session, by: Authenticated, here: Here, if_match: IfMatch,
     now: Now,
 ) -> Response:  # fmt: skip
     """Change an enquiry's title, description, purpose, org unit or priority."""
     enquiry = await enquiries.get(session, enquiry_id, by=by)
     etags.demand(enquiry, if_match)
-    await enquiries.change(session, enquiry, wanted.model_dump(exclude_unset=True), by=by, now=now)
+    await enquiries.change(session, enquiry, wanted.model_dump(exclude_unset=True), by=by, world=here, now=now)
     return await _now_is(request, session, enquiry_id)
 
 
