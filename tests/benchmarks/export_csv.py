@@ -1,4 +1,4 @@
-"""export-csv: rows a second of a report's run, from its process's start to the CSV that is whole, hashed and on disk.
+r"""export-csv: rows a second of a report's run, from its process's start to the CSV that is whole, hashed and on disk.
 
 The query is described, weighed and formatted at the source, as every run is. The peer is `psql` with `\\copy` of the
 same query by the same role on the same server, its start included too, which does none of that.

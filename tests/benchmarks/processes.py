@@ -95,7 +95,7 @@ def module(*words: str) -> list[str]:
     return [sys.executable, "-P", "-m", *words]
 
 
-def program(name: str, *words: str | int) -> list[str]:
+def program(name: str, *words: str | int | Path) -> list[str]:
     """Answer the command of one of our own small programs."""
     return [sys.executable, "-P", str(_PROGRAMS / f"{name}.py"), *map(str, words)]
 

@@ -245,8 +245,8 @@ async def get_enquiry(request: Request, enquiry_id: str, session: Session, by: A
 
 @router.patch("/enquiries/{enquiry_id}", response_model=EnquiryOut)
 async def change_enquiry(
-    request: Request, enquiry_id: str, wanted: EnquiryChange, session: Session, by: Authenticated, here: Here, if_match: IfMatch,
-    now: Now,
+    request: Request, enquiry_id: str, wanted: EnquiryChange, session: Session, by: Authenticated,
+    here: Here, if_match: IfMatch, now: Now,
 ) -> Response:  # fmt: skip
     """Change an enquiry's title, description, purpose, org unit or priority."""
     enquiry = await enquiries.get(session, enquiry_id, by=by)
