@@ -19,7 +19,7 @@ def etag(row: HasVersion) -> str:
     return f'"{row.version}"'
 
 
-def _if_match(if_match: Annotated[str | None, Header(description="The `etag` of what you saw, or `*`.")] = None) -> str:
+async def _if_match(if_match: Annotated[str | None, Header(description="The `etag` of what you saw, or `*`.")] = None) -> str:
     if if_match is None:
         raise PreconditionRequired("Send If-Match with the etag of what you are changing: GET it first.")
     return if_match
