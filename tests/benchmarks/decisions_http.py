@@ -123,9 +123,7 @@ async def _measure(folder: Path, server: str, tell: Tell) -> tuple[float, float]
             return await fire(peer, asked[:PEERS], connections=CONNECTIONS)
 
         _demand_alike((await by_lodge()).bodies, (await by_casbin()).bodies)
-        return await in_turn(
-            lambda: _rate(by_lodge()), lambda: _rate(by_casbin()), rounds=5, within=30, tell=tell
-        )
+        return await in_turn(lambda: _rate(by_lodge()), lambda: _rate(by_casbin()), rounds=5, within=30, tell=tell)
 
 
 async def _rate(firing: Any) -> float:
@@ -152,7 +150,7 @@ def _policy(chance: random.Random) -> Policy:
 def _question(policy: Policy, chance: random.Random) -> Question:
     """Ask about what the person may do, or about anything: about as often."""
     person = chance.randrange(PEOPLE)
-    if chance.random() < 0.5:  # noqa: PLR2004 - as often
+    if chance.random() < 0.5:
         role = chance.choice(policy.held[person])
         return Question(person, role // ROLES, *chance.choice(policy.permissions[role]))
     return Question(person, chance.randrange(SYSTEMS), chance.choice(ACTIONS), chance.choice(TYPES))
@@ -174,9 +172,7 @@ def _for_casbin(question: Question) -> bytes:
         "object": f"system-{question.system}/{question.kind}",
         "action": question.action,
     }
-    return request(
-        "POST", "/evaluation", headers={"Content-Type": "application/json"}, body=json.dumps(asked).encode()
-    )
+    return request("POST", "/evaluation", headers={"Content-Type": "application/json"}, body=json.dumps(asked).encode())
 
 
 def _write_for_casbin(folder: Path, policy: Policy) -> None:

@@ -1,4 +1,4 @@
-"""export-csv: rows a second of a report's run, from its process's start to the CSV that is whole, hashed and on disk.
+r"""export-csv: rows a second of a report's run, from its process's start to the CSV that is whole, hashed and on disk.
 
 The query is described, weighed and formatted at the source, as every run is. The peer is `psql` with `\\copy` of the
 same query by the same role on the same server, its start included too, which does none of that.
@@ -58,9 +58,7 @@ def measure(tell: Tell) -> Figure:
 
 async def _measure(folder: Path, target: Target, psql: Path, tell: Tell) -> tuple[float, float]:
     checked = check(QUERY, parameters=[], allowance=Allowance(schemas=("campus",), functions=frozenset()))
-    spec = Spec(
-        target=target, checked=checked, values={}, limits=Limits(seconds=50), path=str(folder / "ours.csv")
-    )
+    spec = Spec(target=target, checked=checked, values={}, limits=Limits(seconds=50), path=str(folder / "ours.csv"))
 
     async def ours() -> float:
         began = time.perf_counter()

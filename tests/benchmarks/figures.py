@@ -92,4 +92,4 @@ def _rounded(value: float) -> float:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - below it decimals matter
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -65,7 +65,12 @@ class Started:
 
 @contextmanager
 def started(
-    command: Sequence[str], *, folder: Path, log: str, environment: Mapping[str, str] | None = None, patience: float = 30
+    command: Sequence[str],
+    *,
+    folder: Path,
+    log: str,
+    environment: Mapping[str, str] | None = None,
+    patience: float = 30,
 ) -> Iterator[Started]:
     """Run a command; its output goes to a file `log` in `folder`. It ends with the block, and when we are killed."""
     path = folder / log
@@ -90,7 +95,7 @@ def module(*words: str) -> list[str]:
     return [sys.executable, "-P", "-m", *words]
 
 
-def program(name: str, *words: str | int) -> list[str]:
+def program(name: str, *words: str | int | Path) -> list[str]:
     """Answer the command of one of our own small programs."""
     return [sys.executable, "-P", str(_PROGRAMS / f"{name}.py"), *map(str, words)]
 

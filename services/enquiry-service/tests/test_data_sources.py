@@ -34,15 +34,12 @@ async def test_a_source_is_on_one_of_the_operators_hosts(peter: Client, place: d
         assert refused.json()["errors"][0] | {"detail": ""} == {
             "pointer": "/host", "code": "host-not-allowed", "detail": "",
         }  # fmt: skip
-    for wrong in (
-        {"host": "127.0.0.1,a"},
-        {"host": "/run"},
-        {"port": 0},
-        {"password": "x"},
-        {"allowed_schemas": []},
-    ):
-        refused = await peter.post(SOURCES, json=place | wrong)
-        assert refused.json()["errors"][0]["pointer"] == f"/{next(iter(wrong))}"
+    strange: list[dict[str, Any]] = [
+        {"host": "127.0.0.1,a"}, {"host": "/run"}, {"port": 0}, {"password": "x"}, {"allowed_schemas": []},
+    ]  # fmt: skip
+    for one in strange:
+        refused = await peter.post(SOURCES, json=place | one)
+        assert refused.json()["errors"][0]["pointer"] == f"/{next(iter(one))}"
     assert (await peter.get(SOURCES)).json()["items"] == []
 
 
@@ -80,7 +77,8 @@ async def test_a_source_that_is_away_says_so_without_its_secret(
 ) -> None:
     (settings.source_secrets / "hushed").write_text("hush-hush")
     seen = []
-    for number, wrong in enumerate(({"port": 1}, {"database": "nowhere"}, {"username": "nobody_of_ours"})):
+    elsewhere: list[dict[str, Any]] = [{"port": 1}, {"database": "nowhere"}, {"username": "nobody_of_ours"}]
+    for number, wrong in enumerate(elsewhere):
         wanted = place | wrong | {"name": f"Away {number}", "secret_name": "hushed"}
         source = await peter.made(SOURCES, **wanted)
         answer = await peter.post(f"{SOURCES}/{source['id']}/check")

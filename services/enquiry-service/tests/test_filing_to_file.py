@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from enquiry_service import events
+from enquiry_service import events, rights
 from lodge_kit.events import envelope
 from lodge_kit.testing.client import Client
 
@@ -113,7 +113,7 @@ async def test_what_the_team_says_among_itself_is_not_for_the_requester(ada: Cli
 async def test_an_auditor_reads_and_does_not_take_part(ada: Client, client: Client) -> None:
     enquiry = await ada.made("/enquiry/v1/enquiries", title="Students by programme")
     path = f"/enquiry/v1/enquiries/{enquiry['id']}"
-    auditor = client.acting("per_01J0000000000000000000AVD1", {"enquiry.read": "*", "enquiry.reports.read": "*"})
+    auditor = client.acting("per_01J0000000000000000000AVD1", [rights.READ, rights.REPORTS_READ])
     assert (await auditor.get(path)).status_code == 200
     for verb, body in (
         ("messages", {"body": "x", "visibility": "public"}),

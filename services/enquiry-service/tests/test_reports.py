@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from enquiry_service import rights
 from lodge_kit.testing.client import Client
 
 pytestmark = pytest.mark.anyio
@@ -129,7 +130,7 @@ async def test_a_report_is_renamed_by_those_who_saw_its_last_state(versions: str
 async def test_each_step_needs_its_own_right(versions: str, client: Client, who: Any, olive: Client) -> None:
     await olive.made(versions, sql="SELECT id FROM campus.student")
     nobody = client.acting(who.ben)
-    reader = client.acting(who.ben, {"enquiry.reports.read": "*"})
+    reader = client.acting(who.ben, [rights.REPORTS_READ])
     assert (await reader.get(f"{versions}/1")).status_code == 200
     for verb, body, right in (
         ("/1/submit", None, "enquiry.reports.write"),

@@ -21,6 +21,7 @@ from release_service.settings import Settings
 from release_service.tables import Row
 
 OFFICER = "per_01J00000000000000000000FFC"
+UNIT = "org_01J0000000000000000000VN1T"
 SOMEBODY = "per_01J0000000000000000000SMBD"
 FEEDS = Path(__file__).parent / "feeds"
 
@@ -53,7 +54,7 @@ class Supplier:
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked.append(request)
         if request.path == "/access/v1/names":
-            known = [{"id": SOMEBODY, "name": "Some Body"}]
+            known = [{"id": SOMEBODY, "name": "Some Body"}, {"id": UNIT, "name": "Library"}]
             return web.json_response({"items": [one for one in known if one["id"] in request.query["id"].split(",")]})
         page = self.pages.get(request.path)
         return await page(request) if page else web.Response(status=404)

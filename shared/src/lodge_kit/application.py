@@ -160,14 +160,6 @@ async def _asked_of_peer(method: str, url: str, *, bearer: str | None = None) ->
         raise problems.Unavailable("Another part of Lodge does not answer. Try again in a moment.") from error
 
 
-def _leave_out_impossible_defaults(schemas: dict[str, Any]) -> None:
-    """Take out defaults that the schema itself refuses: they stand for what may be left out and not be empty."""
-    for schema in schemas.values():
-        for one in schema.get("properties", {}).values():
-            if one.get("default") in ("", []) and (one.get("minLength") or one.get("minItems")):
-                del one["default"]
-
-
 def _document(app: FastAPI) -> None:
     """Have the OpenAPI document name the problem's shape and the two credentials, once."""
     plain = app.openapi
@@ -178,7 +170,6 @@ def _document(app: FastAPI) -> None:
             schemas = written.setdefault("components", {}).setdefault("schemas", {})
             shape = problems.ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= shape.pop("$defs", {}) | {"Problem": shape}
-            _leave_out_impossible_defaults(schemas)
             written["components"]["securitySchemes"] = {
                 "bearer": {
                     "type": "http",

@@ -128,4 +128,5 @@ async def demand_known(
         known |= {one.id for one in found}
     for pointer, person in asked:
         if person not in known:
-            raise Invalid.at(pointer, f"There is no {person} among the people and service accounts.", "unknown-person")
+            code = "unknown-person" if person.startswith(("per_", "svc_")) else "unknown-id"
+            raise Invalid.at(pointer, f"access-service knows no {person}.", code)

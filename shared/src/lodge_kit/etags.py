@@ -5,6 +5,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 
+from lodge_kit.identity import Authenticated
 from lodge_kit.problems import PreconditionFailed, PreconditionRequired
 
 
@@ -19,7 +20,11 @@ def etag(row: HasVersion) -> str:
     return f'"{row.version}"'
 
 
-async def _if_match(if_match: Annotated[str | None, Header(description="The `etag` of what you saw, or `*`.")] = None) -> str:
+async def _if_match(
+    # Asked for first: a stranger is told that he is one, before what he has left out.
+    _by: Authenticated,
+    if_match: Annotated[str | None, Header(description="The `etag` of what you saw, or `*`.")] = None,
+) -> str:
     if if_match is None:
         raise PreconditionRequired("Send If-Match with the etag of what you are changing: GET it first.")
     return if_match

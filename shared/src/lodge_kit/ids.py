@@ -3,14 +3,12 @@
 The prefixes are one table (`docs/api.md`); they are opaque to callers.
 """
 
-import re
 from typing import Annotated
 
 from pydantic import StringConstraints
 from ulid import ULID
 
 PATTERN = r"^[a-z]{3}_[0-9A-HJKMNP-TV-Z]{26}$"
-_SHAPE = re.compile(PATTERN)
 
 Id = Annotated[str, StringConstraints(pattern=PATTERN)]
 """Any Lodge id, validated: three letters, an underscore, 26 characters of Crockford's base 32."""
@@ -19,8 +17,3 @@ Id = Annotated[str, StringConstraints(pattern=PATTERN)]
 def new(prefix: str) -> str:
     """Make an id of the kind that `prefix` names, `new("per")` → `per_01J…`."""
     return f"{prefix}_{ULID()}"
-
-
-def is_id(value: str, prefix: str) -> bool:
-    """Say whether `value` has the shape of an id of this kind."""
-    return value.startswith(f"{prefix}_") and _SHAPE.match(value) is not None

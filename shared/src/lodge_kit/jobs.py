@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import procrastinate
-from procrastinate.jobs import Status
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lodge_kit import database, logs
@@ -79,8 +78,3 @@ async def forget(app: procrastinate.App) -> None:
     await app.job_manager.delete_old_jobs(
         nb_hours=KEPT_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
-
-
-async def waiting(app: procrastinate.App) -> int:
-    """Count the jobs that wait: the number that an operator watches."""
-    return len(list(await app.job_manager.list_jobs_async(status=Status.TODO.value)))

@@ -2,7 +2,7 @@
 
 import sys
 
-import casbin
+import casbin  # type: ignore[import-untyped]  # it ships no types
 import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel

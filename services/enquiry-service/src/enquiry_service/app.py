@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from enquiry_service import events, jobs, rights
-from enquiry_service.routes import data_sources, enquiries, reports, runs
+from enquiry_service.routes import data_sources, enquiries, messages, reports, runs
 from enquiry_service.settings import Settings
 from lodge_kit import world
 from lodge_kit.application import Service, assemble
@@ -17,7 +17,7 @@ SERVICE = Service(
     description="What people ask of the data, the reports that answer them, and who saw the result.",
     permissions=rights.ALL,
     facts=events.ALL,
-    routers=(enquiries.router, data_sources.router, reports.router, runs.router),
+    routers=(enquiries.router, messages.router, data_sources.router, reports.router, runs.router),
 )
 
 

@@ -47,7 +47,8 @@ async def file(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller, w
     requester = facts.get("requester") or by.id
     if requester != by.id:
         by.demand(rights.ANSWER, facts.get("org_unit") or "")
-        await directory.demand_known(session, world.directory, [("/requester", requester)], now=now)
+    wanted = [("/requester", requester if requester != by.id else None), ("/org_unit", facts.get("org_unit"))]
+    await directory.demand_known(session, world.directory, wanted, now=now)
     today = now.astimezone(world.settings.time_zone).date()
     received = facts.get("received_on") or today
     if received > today:
@@ -67,12 +68,13 @@ async def file(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller, w
 
 
 async def change(
-    session: AsyncSession, enquiry: Enquiry, facts: Mapping[str, Any], *, by: Caller, now: datetime
+    session: AsyncSession, enquiry: Enquiry, facts: Mapping[str, Any], *, by: Caller, world: World, now: datetime
 ) -> None:
     """Change what `facts` names: title, description, purpose, priority, org unit."""
     by.demand(rights.ANSWER, enquiry.org_unit or "")
     if "org_unit" in facts:
         by.demand(rights.ANSWER, facts["org_unit"] or "")
+        await directory.demand_known(session, world.directory, [("/org_unit", facts["org_unit"])], now=now)
     for name, value in facts.items():
         setattr(enquiry, name, value)
     await _happened(session, enquiry, "changed", None, by=by, now=now, changed=sorted(facts))

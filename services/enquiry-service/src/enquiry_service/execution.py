@@ -136,10 +136,10 @@ class Hold:
 
 async def _outcome(world: World, hold: Hold) -> Outcome:
     """Run it; whatever happens becomes an outcome with a sentence."""
-    if hold.stop.is_set():
-        return Outcome(status="cancelled", reason="The run was cancelled before its query began.")
     try:
         spec = await _persistently(lambda: _spec(world, hold))
+        if hold.stop.is_set():
+            return Outcome(status="cancelled", reason="The run was cancelled before its query began.")
         return await run_in_child(spec, on_progress=hold.note, cancel=hold.stop)
     except Problem as problem:
         return Outcome(status="failed", reason=problem.detail)

@@ -71,7 +71,7 @@ def asked(campus: Campus) -> Iterator[Asked]:
     officers = _Officers(log_in, team[:6])
     for when in sorted(chance.working(day) for day in drawn):
         one = _filed(chance, campus, when)
-        _follow(chance, campus, one, officers)
+        _follow(chance, one, officers)
         yield one
 
 
@@ -124,7 +124,7 @@ def _drawn(chance: Chance, weighted: tuple[tuple[str, int], ...]) -> str:
     return chance.one([name for name, _ in weighted], [weight for _, weight in weighted])
 
 
-def _follow(chance: Chance, campus: Campus, one: Asked, officers: _Officers) -> None:
+def _follow(chance: Chance, one: Asked, officers: _Officers) -> None:
     """Tell what came after the filing, as far as the present: each step returns where the time is over."""
     enquiry, officer = one.enquiry, officers.draw(chance)
     taken = _later(chance, enquiry.created_at, 0.6)

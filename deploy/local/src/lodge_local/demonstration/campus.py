@@ -170,7 +170,7 @@ def _user_name(given: str, family: str, taken: set[str]) -> str:
 
 
 def _with_managers(chance: Chance, drawn: list[Member], units: list[Unit]) -> list[Member]:
-    """Give everybody a manager (the head of the unit, or of the one above), and heads and half of the leavers a deputy."""
+    """Give everybody a manager (the head of the unit, or of the one above), heads and half the leavers a deputy."""
     heads = {member.unit.id: member.id for member in drawn[: len(units)]}
     colleagues: dict[str, list[Member]] = {}
     for member in drawn[len(units) :]:

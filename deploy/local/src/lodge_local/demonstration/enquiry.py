@@ -66,7 +66,7 @@ def move_source(connection: psycopg.Connection, target: Target) -> None:
 def _runs(
     chance: Chance, campus: Campus, approved: list[ReportVersion], history: list[Asked]
 ) -> Iterator[tuple[Run, Artifact | None]]:
-    """Answer a run, whose file was destroyed on its day, for enquiries that a report has answered, and some that failed."""
+    """Answer a run, its file destroyed on its day, for enquiries that a report has answered, and some that failed."""
     until = campus.now - _KEPT - timedelta(days=2)
     for one in history:
         answered = one.enquiry.answered_at

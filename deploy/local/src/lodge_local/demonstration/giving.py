@@ -93,7 +93,7 @@ def _wanted(chance: Chance, member: Member, *, is_head: bool) -> Iterator[tuple[
 def _history(
     chance: Chance, campus: Campus, member: Member, unit: str | None, role: str, owner: str
 ) -> Iterator[Giving]:
-    """Answer a role's course with one person: held since, held once and again, for a time only, or from a day to come."""
+    """Answer a role's course with one person: held since, once and again, for a time only, or from a day to come."""
     begins, at_first = _beginning(chance, campus, member)
     origin = "import" if at_first else chance.one(("request", "request", "birthright", "emergency"), (6, 4, 3, 0.3))
     reason = "Held when Lodge was brought in." if at_first else chance.one(_REASONS)

@@ -67,7 +67,8 @@ def _load(name: str, part: _Part, url: str, campus: Campus, tell: Callable[[str]
             tell(f"{name}: there already")
             return
         counts = part.load(connection, campus)
-        copy(connection, [KnownName(id=one.id, name=one.name, seen_at=one.made) for one in campus.members])
+        names = [(one.id, one.name) for one in campus.units] + [(one.id, one.name) for one in campus.members]
+        copy(connection, [KnownName(id=one, name=name, seen_at=campus.now) for one, name in names])
         copy(connection, [_record(name, campus, counts)])
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ANALYZE")

@@ -38,7 +38,7 @@ def questions(day: date) -> tuple[Question, ...]:
     return (
         Question("Students by faculty", "Students and their modules in one academic year.", _BY_FACULTY, (year,)),
         Question(
-            "Module pass rates", "Modules with enough results, the lowest rate first.", _PASS_RATES, (year, least)
+            "Module pass rates", "Modules with enough results, the lowest rate first.", _SUCCESS_RATES, (year, least)
         ),
         Question("Withdrawals by programme", "Who has left since a day, by programme.", _WITHDRAWALS, (since,)),
         Question("Missing results", "Modules of a year that still want marks.", _MISSING, (year, faculty)),
@@ -76,7 +76,7 @@ WHERE e.academic_year = :year
 GROUP BY f.name
 ORDER BY f.name"""
 
-_PASS_RATES = """SELECT m.code, m.title, count(*) AS results,
+_SUCCESS_RATES = """SELECT m.code, m.title, count(*) AS results,
     round(100.0 * count(*) FILTER (WHERE r.mark >= 40) / count(*), 1) AS pass_rate,
     round(avg(r.mark), 1) AS average
 FROM records.results r

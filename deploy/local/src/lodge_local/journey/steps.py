@@ -125,7 +125,7 @@ async def _until_decided(journey: Journey, *, permit: bool) -> float:
 
 
 async def be_permitted(journey: Journey) -> str:
-    """A role is granted; the decision is permit within the stated bound."""
+    """A role is granted; the decision is permit within the bound."""
     journey.made["grant"] = await journey.admin.post(
         "/access/v1/grants",
         subject=journey.made["ada"]["id"], role=journey.made["role"]["id"], reason="Joined the registry.",
@@ -155,7 +155,7 @@ async def file_enquiry(journey: Journey) -> str:
 
 
 async def answer_enquiry(journey: Journey) -> str:
-    """A support officer answers it with a report run over the student records."""
+    """A support officer answers it with a run over student records."""
     officer = await _officer(journey)
     report = await _approved_report(journey, officer)
     run = await officer.post(
@@ -225,7 +225,7 @@ async def _downloaded(who: Person, run: Any) -> str:
 
 
 async def watch_supplier(journey: Journey) -> str:
-    """A supplier's Atom file is watched, and two releases appear in the right order."""
+    """A supplier's feed is watched; two releases appear in order."""
     me = await journey.admin.get("/access/v1/me")
     supplier = await journey.admin.post("/release/v1/suppliers", name=f"Meridian Campus Systems {journey.tag}")
     product = await journey.admin.post(
@@ -249,7 +249,7 @@ async def watch_supplier(journey: Journey) -> str:
 
 
 async def be_told(journey: Journey) -> str:
-    """The campus system has got both events, with signatures that verify."""
+    """The campus system has got both events; the signatures verify."""
     wanted = (("enquiry.answered", journey.made["enquiry"]["id"]), ("release.published", journey.made["product"]["id"]))
     for kind, subject in wanted:
         try:

@@ -52,7 +52,7 @@ async def _take_steps(journey: Journey) -> None:
                 f"step {number} ({sentence.lower()}) failed: {journey.gateway} cannot be reached"
                 f" ({type(error).__name__}). Start the suite with `make run` first."
             ) from error
-        tell(f"{number}. {sentence:<72} {time.monotonic() - began:6.2f} s  {outcome}")
+        tell(f"{number}. {sentence:<64} {time.monotonic() - began:6.2f} s  {outcome}")
         sys.stdout.flush()
 
 

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, aliased
 from sqlmodel import col
 
 from access_service import catalogue, grants, rights
@@ -62,8 +63,8 @@ class GrantOut(BaseModel):
     valid_to: datetime | None
     origin: str
     reason: str
-    granted_by: str
-    ended_by: str | None
+    granted_by: Reference
+    ended_by: Reference | None
     ended_at: datetime | None
     end_reason: str | None
     created_at: datetime
@@ -78,10 +79,26 @@ GRANTS = Listing(
 )
 
 
-def _grants() -> Select[Grant, str, str, str | None]:
+def _name_of(who: Mapped[Any]) -> ColumnElement[str | None]:
+    """Name the person or service account that a column holds: a query of its own, as the grant's holder is one too."""
+    person, account = aliased(Person), aliased(ServiceAccount)
+    return func.coalesce(
+        select(col(person.name)).where(col(person.id) == who).correlate(Grant).scalar_subquery(),
+        select(col(account.name)).where(col(account.id) == who).correlate(Grant).scalar_subquery(),
+    )
+
+
+def _grants() -> Select[Grant, str, str, str | None, str | None, str | None]:
     holder = func.coalesce(col(Person.name), col(Group.name), col(ServiceAccount.name))
     return (
-        select(Grant, holder, col(Role.name), col(OrgUnit.name))
+        select(
+            Grant,
+            holder,
+            col(Role.name),
+            col(OrgUnit.name),
+            _name_of(col(Grant.granted_by)),
+            _name_of(col(Grant.ended_by)),
+        )
         .join(Role, col(Role.id) == col(Grant.role_id))
         .outerjoin(Person, col(Person.id) == col(Grant.subject))
         .outerjoin(Group, col(Group.id) == col(Grant.subject))
@@ -90,7 +107,7 @@ def _grants() -> Select[Grant, str, str, str | None]:
     )
 
 
-def shown(row: Row[Grant, str, str, str | None]) -> GrantOut:
+def shown(row: Row[Grant, str, str, str | None, str | None, str | None]) -> GrantOut:
     """Show a grant with the names of what it joins."""
     grant = row[0]
     references: dict[str, Any] = {
@@ -98,11 +115,15 @@ def shown(row: Row[Grant, str, str, str | None]) -> GrantOut:
         "subject": {"id": grant.subject, "name": row[1] or ""},
         "role": {"id": grant.role_id, "name": row[2]},
         "org_unit": {"id": grant.org_unit, "name": row[3]} if grant.org_unit else None,
+        "granted_by": {"id": grant.granted_by, "name": row[4] or ""},
+        "ended_by": {"id": grant.ended_by, "name": row[5] or ""} if grant.ended_by else None,
     }
     return GrantOut.model_validate(grant.model_dump() | references)
 
 
-async def _one(session: AsyncSession, grant_id: str, by: Caller) -> Row[Grant, str, str, str | None]:
+async def _one(
+    session: AsyncSession, grant_id: str, by: Caller
+) -> Row[Grant, str, str, str | None, str | None, str | None]:
     await session.flush()
     row = (await session.execute(_grants().where(col(Grant.id) == grant_id))).one_or_none()
     if row is None or not (

@@ -8,7 +8,7 @@ from sqlalchemy import select, union_all
 from sqlmodel import col
 
 from access_service import callers
-from access_service.tables import Group, Person, ServiceAccount
+from access_service.tables import Group, OrgUnit, Person, ServiceAccount
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.identity import Authenticated
@@ -71,10 +71,10 @@ async def list_names(
     _by: Authenticated,
     id: Annotated[str, Query(max_length=8_000, description="Comma-separated ids.")],  # noqa: A002 - the parameter's public name
 ) -> Names:
-    """Say what people, groups and service accounts are called. Ids that are nobody's are left out."""
+    """Say what people, groups, org units and service accounts are called. Ids that are nobody's are left out."""
     wanted = id.split(",")
     if len(wanted) > _MOST_NAMES:
         raise BadRequest(f"Ask for at most {_MOST_NAMES} names at once.")
-    kinds = (Person, Group, ServiceAccount)
+    kinds = (Person, Group, ServiceAccount, OrgUnit)
     found = union_all(*(select(col(kind.id), col(kind.name)).where(col(kind.id).in_(wanted)) for kind in kinds))
     return Names(items=[Reference(id=row.id, name=row.name) for row in await session.execute(found)])

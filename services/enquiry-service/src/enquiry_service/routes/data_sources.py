@@ -147,7 +147,7 @@ async def get_source(request: Request, source_id: str, session: Session, _by: Re
 
 @router.patch("/sources/{source_id}", response_model=SourceOut)
 async def change_source(
-    request: Request, source_id: str, wanted: SourceChange, session: Session, if_match: IfMatch, by: Keeper,
+    request: Request, source_id: str, wanted: SourceChange, session: Session, by: Keeper, if_match: IfMatch,
     here: Here, now: Now,
 ) -> Response:  # fmt: skip
     """Change a data source. With another place, role or schema nothing runs on it until it is checked again."""

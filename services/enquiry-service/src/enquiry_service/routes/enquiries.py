@@ -1,7 +1,7 @@
 """/enquiry/v1/enquiries."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from enquiry_service import enquiries, rights
-from enquiry_service.tables import Enquiry, EnquiryEvent, Message
+from enquiry_service.tables import Enquiry
 from lodge_kit import etags
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
@@ -70,7 +70,7 @@ class EnquiryOut(BaseModel):
     purpose: str
     requester: Reference
     assignee: Reference | None
-    org_unit: str | None
+    org_unit: Reference | None
     priority: Priority
     status: Status
     received_on: date
@@ -79,37 +79,6 @@ class EnquiryOut(BaseModel):
     reason: str | None
     created_at: datetime
     updated_at: datetime
-
-
-class MessageIn(BaseModel):
-    """Something to say."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    body: str = Field(min_length=1, max_length=50_000)
-    visibility: Literal["public", "internal"] = Field(
-        description="Internal messages are for the team alone. Never changed afterwards."
-    )
-
-
-class MessageOut(BaseModel):
-    """What was said."""
-
-    id: str
-    visibility: Literal["public", "internal"]
-    author: Reference
-    body: str
-    created_at: datetime
-
-
-class Step(BaseModel):
-    """Something that happened to an enquiry."""
-
-    id: str
-    type: str
-    actor: Reference
-    occurred_at: datetime
-    facts: dict[str, Any]
 
 
 class Assignment(BaseModel):
@@ -156,31 +125,26 @@ ENQUIRIES = Listing(
     },
     default="-created_at",
 )
-MESSAGES = Listing(
-    MessageOut, key=col(Message.id), orders={"created_at": col(Message.created_at)}, default="created_at"
-)
-STEPS = Listing(
-    Step, key=col(EnquiryEvent.id), orders={"occurred_at": col(EnquiryEvent.occurred_at)}, default="occurred_at"
-)
-
-_Requester, _Assignee = aliased(KnownName), aliased(KnownName)
+_Requester, _Assignee, _Unit = aliased(KnownName), aliased(KnownName), aliased(KnownName)
 
 
-def _enquiries() -> Select[Enquiry, str | None, str | None]:
+def _enquiries() -> Select[Enquiry, str | None, str | None, str | None]:
     return (
-        select(Enquiry, col(_Requester.name), col(_Assignee.name))
+        select(Enquiry, col(_Requester.name), col(_Assignee.name), col(_Unit.name))
         .outerjoin(_Requester, col(_Requester.id) == col(Enquiry.requester))
         .outerjoin(_Assignee, col(_Assignee.id) == col(Enquiry.assignee))
+        .outerjoin(_Unit, col(_Unit.id) == col(Enquiry.org_unit))
     )
 
 
-def shown(row: Row[Enquiry, str | None, str | None]) -> EnquiryOut:
+def shown(row: Row[Enquiry, str | None, str | None, str | None]) -> EnquiryOut:
     """Show an enquiry with the names of those concerned."""
-    enquiry, requester, assignee = row[0], row[1], row[2]
+    enquiry, requester, assignee, unit = row[0], row[1], row[2], row[3]
     references = {
         "etag": etags.etag(enquiry),
         "requester": {"id": enquiry.requester, "name": requester or ""},
         "assignee": {"id": enquiry.assignee, "name": assignee or ""} if enquiry.assignee else None,
+        "org_unit": {"id": enquiry.org_unit, "name": unit or ""} if enquiry.org_unit else None,
     }
     return EnquiryOut.model_validate(enquiry.model_dump() | references)
 
@@ -243,13 +207,13 @@ async def get_enquiry(request: Request, enquiry_id: str, session: Session, by: A
 
 @router.patch("/enquiries/{enquiry_id}", response_model=EnquiryOut)
 async def change_enquiry(
-    request: Request, enquiry_id: str, wanted: EnquiryChange, session: Session, if_match: IfMatch, by: Authenticated,
-    now: Now,
+    request: Request, enquiry_id: str, wanted: EnquiryChange, session: Session, by: Authenticated,
+    here: Here, if_match: IfMatch, now: Now,
 ) -> Response:  # fmt: skip
     """Change an enquiry's title, description, purpose, org unit or priority."""
     enquiry = await enquiries.get(session, enquiry_id, by=by)
     etags.demand(enquiry, if_match)
-    await enquiries.change(session, enquiry, wanted.model_dump(exclude_unset=True), by=by, now=now)
+    await enquiries.change(session, enquiry, wanted.model_dump(exclude_unset=True), by=by, world=here, now=now)
     return await _now_is(request, session, enquiry_id)
 
 
@@ -292,47 +256,3 @@ async def reopen_enquiry(
     enquiry = await enquiries.get(session, enquiry_id, by=by)
     await enquiries.reopen(session, enquiry, reason=wanted.reason, by=by, now=now)
     return await _now_is(request, session, enquiry_id)
-
-
-@router.post("/enquiries/{enquiry_id}/messages", status_code=201)
-async def create_message(
-    enquiry_id: str, wanted: MessageIn, session: Session, by: Authenticated, now: Now
-) -> MessageOut:
-    """Say something: to the requester, or among the team."""
-    enquiry = await enquiries.get(session, enquiry_id, by=by)
-    message = await enquiries.say(session, enquiry, wanted.body, wanted.visibility, by=by, now=now)
-    return MessageOut.model_validate(message.model_dump() | {"author": {"id": by.id, "name": by.name}})
-
-
-@router.get("/enquiries/{enquiry_id}/messages", responses=MESSAGES.responses)
-async def list_messages(
-    request: Request, enquiry_id: str, session: Session, by: Authenticated, ask: Annotated[Ask, MESSAGES.ask]
-) -> Response:
-    """List what was said; internal messages only to those who may read them."""
-    enquiry = await enquiries.get(session, enquiry_id, by=by)
-    found = select(Message, col(KnownName.name)).outerjoin(KnownName, col(KnownName.id) == col(Message.author))
-    found = found.where(col(Message.enquiry_id) == enquiry_id)
-    if not enquiries.may_see_internal(by, enquiry):
-        found = found.where(col(Message.visibility) == "public")
-
-    def message(row: Row[Message, str | None]) -> MessageOut:
-        return MessageOut.model_validate(row[0].model_dump() | {"author": {"id": row[0].author, "name": row[1] or ""}})
-
-    return await MESSAGES.answer(request, ask, found, message, filename="messages")
-
-
-@router.get("/enquiries/{enquiry_id}/events", responses=STEPS.responses)
-async def list_enquiry_events(
-    request: Request, enquiry_id: str, session: Session, by: Authenticated, ask: Annotated[Ask, STEPS.ask]
-) -> Response:
-    """List what happened to an enquiry, from its receipt on."""
-    enquiry = await enquiries.get(session, enquiry_id, by=by)
-    found = select(EnquiryEvent, col(KnownName.name)).outerjoin(KnownName, col(KnownName.id) == col(EnquiryEvent.actor))
-    found = found.where(col(EnquiryEvent.enquiry_id) == enquiry_id)
-    if not enquiries.may_see_internal(by, enquiry):
-        found = found.where(col(EnquiryEvent.type) != "message-internal")
-
-    def step(row: Row[EnquiryEvent, str | None]) -> Step:
-        return Step.model_validate(row[0].model_dump() | {"actor": {"id": row[0].actor, "name": row[1] or ""}})
-
-    return await STEPS.answer(request, ask, found, step, filename="events")

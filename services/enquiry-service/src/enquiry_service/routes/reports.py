@@ -202,7 +202,7 @@ async def get_report(request: Request, report_id: str, session: Session, _by: Re
 
 @router.patch("/reports/{report_id}", response_model=ReportOut)
 async def change_report(
-    request: Request, report_id: str, wanted: ReportChange, session: Session, if_match: IfMatch, by: Writer, now: Now
+    request: Request, report_id: str, wanted: ReportChange, session: Session, by: Writer, if_match: IfMatch, now: Now
 ) -> Response:
     """Rename or describe a report."""
     report = await reports.get(session, report_id)

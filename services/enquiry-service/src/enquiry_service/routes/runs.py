@@ -1,7 +1,7 @@
 """/enquiry/v1/runs: asked for, watched, fetched, cancelled."""
 
 import base64
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -12,7 +12,7 @@ from sqlmodel import col
 from starlette.responses import FileResponse, StreamingResponse
 
 from enquiry_service import artifacts, jobs, progress, reports, rights, runs, settings
-from enquiry_service.tables import Report, ReportVersion, Run
+from enquiry_service.tables import Enquiry, Report, ReportVersion, Run
 from lodge_kit import etags
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
@@ -48,7 +48,9 @@ class RunOut(BaseModel):
     etag: str
     report: Reference
     version: int
-    enquiry: str | None
+    enquiry: Reference | None = Field(
+        description="The enquiry that it answers. Its name tells no more than its kind and day."
+    )
     parameters: dict[str, Any]
     purpose: str
     requested_by: Reference
@@ -66,16 +68,25 @@ class RunOut(BaseModel):
 RUNS = Listing(RunOut, key=col(Run.id), orders={"created_at": col(Run.created_at)}, default="-created_at")
 
 
-def _runs() -> Select[Run, int, str, str, str | None]:
+def _runs() -> Select[Run, int, str, str, str | None, str | None, date | None]:
     return (
-        select(Run, col(ReportVersion.number), col(Report.id), col(Report.name), col(KnownName.name))
+        select(
+            Run,
+            col(ReportVersion.number),
+            col(Report.id),
+            col(Report.name),
+            col(KnownName.name),
+            col(Enquiry.kind),
+            col(Enquiry.received_on),
+        )
         .join(ReportVersion, col(ReportVersion.id) == col(Run.report_version_id))
         .join(Report, col(Report.id) == col(ReportVersion.report_id))
         .outerjoin(KnownName, col(KnownName.id) == col(Run.requested_by))
+        .outerjoin(Enquiry, col(Enquiry.id) == col(Run.enquiry_id))
     )
 
 
-def shown(row: Row[Run, int, str, str, str | None]) -> RunOut:
+def shown(row: Row[Run, int, str, str, str | None, str | None, date | None]) -> RunOut:
     """Show a run with its report."""
     run = row[0]
     references = {
@@ -83,7 +94,8 @@ def shown(row: Row[Run, int, str, str, str | None]) -> RunOut:
         "version": row[1],
         "report": {"id": row[2], "name": row[3]},
         "requested_by": {"id": run.requested_by, "name": row[4] or ""},
-        "enquiry": run.enquiry_id,
+        # Not its title: who may see the run need not be one who may read the enquiry.
+        "enquiry": {"id": run.enquiry_id, "name": f"{row[5]}, {row[6]}"} if run.enquiry_id else None,
     }
     return RunOut.model_validate(run.model_dump() | references)
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlalchemy.sql.selectable import LateralFromClause
 from sqlmodel import col
 
@@ -68,7 +69,7 @@ class ProductOut(BaseModel):
     name: str
     supplier: Reference
     owner: Reference
-    org_unit: str | None
+    org_unit: Reference | None
     newest: Reference | None = Field(description="The newest release that is available; its name is its version.")
     scheme: Scheme
     prefix: str
@@ -89,7 +90,7 @@ PRODUCTS = Listing(
     default="name",
 )  # fmt: skip
 
-Shown = Row[Product, str, str | None, str | None, str | None]
+Shown = Row[Product, str, str | None, str | None, str | None, str | None]
 
 
 def _newest() -> LateralFromClause:
@@ -99,12 +100,13 @@ def _newest() -> LateralFromClause:
     return found.order_by(col(Release.sort_key).desc()).limit(1).correlate(Product).lateral("newest")
 
 
-def _products() -> Select[Product, str, str | None, str | None, str | None]:
-    newest = _newest()
+def _products() -> Select[Product, str, str | None, str | None, str | None, str | None]:
+    newest, unit = _newest(), aliased(KnownName)
     return (
-        select(Product, col(Supplier.name), col(KnownName.name), newest.c.id, newest.c.version_text)
+        select(Product, col(Supplier.name), col(KnownName.name), newest.c.id, newest.c.version_text, col(unit.name))
         .join(Supplier, col(Supplier.id) == col(Product.supplier))
         .outerjoin(KnownName, col(KnownName.id) == col(Product.owner))
+        .outerjoin(unit, col(unit.id) == col(Product.org_unit))
         .outerjoin(newest, true())
     )
 
@@ -117,6 +119,7 @@ def shown(row: Shown) -> ProductOut:
         "supplier": reference(product.supplier, row[1]),
         "owner": reference(product.owner, row[2]),
         "newest": reference(row[3], row[4]),
+        "org_unit": reference(product.org_unit, row[5]),
     }
     return ProductOut.model_validate(product.model_dump() | references)
 
@@ -136,7 +139,9 @@ async def create_product(
     """Add a product of a supplier."""
     by.demand(rights.MANAGE, wanted.org_unit or "")
     await directory.remember_caller(session, by, now=now)
-    await directory.demand_known(session, here.directory, [("/owner", wanted.owner)], now=now)
+    await directory.demand_known(
+        session, here.directory, [("/owner", wanted.owner), ("/org_unit", wanted.org_unit)], now=now
+    )
     product = await products.add(session, wanted.model_dump(), by=by, now=now)
     row = await _one(session, product.id)
     return etags.answer(request, shown(row), status=201, location=f"/release/v1/products/{product.id}")
@@ -181,6 +186,8 @@ async def change_product(
     if "org_unit" in facts:
         by.demand(rights.MANAGE, facts["org_unit"] or "")
     await directory.remember_caller(session, by, now=now)
-    await directory.demand_known(session, here.directory, [("/owner", facts.get("owner"))], now=now)
+    await directory.demand_known(
+        session, here.directory, [("/owner", facts.get("owner")), ("/org_unit", facts.get("org_unit"))], now=now
+    )
     await products.change(session, product, facts, by=by, now=now)
     return etags.answer(request, shown(await _one(session, product_id)))
