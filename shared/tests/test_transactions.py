@@ -177,7 +177,7 @@ async def test_a_job_that_waits_under_a_name_is_enough(desk: Any, note: Any) -> 
         for number in range(3):
             await jobs.defer(session, note, once="nightly", slip_id=str(number))
         assert (await session.execute(select(1))).scalar_one() == 1
-    assert await jobs.waiting(desk.world.queue) == 1
+    assert len(list(await desk.world.queue.job_manager.list_jobs_async(status="todo"))) == 1
     await work(desk)
     assert desk.noted == ["0"]
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import procrastinate
+from procrastinate.jobs import Status
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from lodge_kit import database, logs
