@@ -20,7 +20,7 @@ def etag(row: HasVersion) -> str:
     return f'"{row.version}"'
 
 
-def _if_match(
+async def _if_match(
     # Asked for first: a stranger is told that he is one, before what he has left out.
     _by: Authenticated,
     if_match: Annotated[str | None, Header(description="The `etag` of what you saw, or `*`.")] = None,

@@ -257,7 +257,7 @@ AnyCaller = Annotated[Caller, Depends(caller)]
 """Any caller that the gateway vouches for, the anonymous one of public routes included: the handler decides."""
 
 
-def _person_or_service(found: AnyCaller) -> Caller:
+async def _person_or_service(found: AnyCaller) -> Caller:
     if not found.id.startswith(("per_", "svc_")):
         raise NotAuthenticated("This needs a signed-in caller: send an API key or a token of your institution.")
     return found
@@ -276,7 +276,7 @@ def requires(permission: Permission, *, everywhere: bool = False) -> Any:
     unit, ask for it `everywhere`.
     """
 
-    def holder(found: Authenticated) -> Caller:
+    async def holder(found: Authenticated) -> Caller:
         found.demand(permission, EVERYWHERE if everywhere else None)
         return found
 

@@ -78,7 +78,7 @@ class Listing(Generic[T]):
         names = tuple(name for order in self.orders for name in (order, f"-{order}"))
         default = self.default
 
-        def asked(
+        async def asked(
             request: Request,
             limit: Annotated[int, Query(ge=1, le=MOST)] = DEFAULT_LIMIT,
             cursor: Annotated[str | None, Query(max_length=1_000)] = None,

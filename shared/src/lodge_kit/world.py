@@ -78,12 +78,12 @@ def of_job(job: procrastinate.JobContext) -> World:
     return found
 
 
-def _world(request: Request) -> World:
+async def _world(request: Request) -> World:
     world: World = request.app.state.world
     return world
 
 
-def _now(request: Request) -> datetime:
+async def _now(request: Request) -> datetime:
     now: datetime = request.app.state.clock()
     return now
 

@@ -3,19 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import literal, select, text, union_all
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
-
-from access_service.tables import Person, ServiceAccount
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 LODGE = "lodge"
 """The key of the system that Lodge itself is."""
 
+# An array and no OR: with an OR every grant is read, with the array those of the subject by their index.
 _HELD = """
     WITH RECURSIVE held (role_id, org_unit, grant_id) AS (
         SELECT g.role_id, g.org_unit, g.id FROM role_grant g
-        WHERE (g.subject = :who OR g.subject IN (SELECT m.group_id FROM group_member m WHERE m.person_id = :who))
+        WHERE g.subject = ANY (ARRAY(
+                SELECT CAST(:who AS text) UNION ALL SELECT m.group_id FROM group_member m WHERE m.person_id = :who))
             AND g.valid_from <= :at AND (g.valid_to IS NULL OR g.valid_to > :at)
         UNION ALL
         SELECT r.id, NULL, NULL FROM role r WHERE r.everyone AND starts_with(:who, 'per_')
@@ -63,6 +62,21 @@ _DECIDING = text(
 )
 
 
+# In this order, active or not: nobody gets another's rights by a user name that is another's id.
+# The index of user names is by their lower case, so that is asked for besides.
+_KNOWN = text("""
+    SELECT 0 AS rank, id, status FROM person WHERE id = :subject
+    UNION ALL SELECT 1, id, status FROM service_account WHERE id = :subject
+    UNION ALL SELECT 2, id, status FROM person WHERE external_id = :subject
+    UNION ALL SELECT 3, id, status FROM person WHERE lower(user_name) = :lower AND user_name = :subject
+    UNION ALL SELECT 4, id, status FROM service_account WHERE name = :subject
+    ORDER BY rank LIMIT 1
+""")
+
+Reader = AsyncSession | AsyncConnection
+"""Where rows are read from: a transaction, or a connection that needs none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What AuthZEN's access evaluation asks (Authorization API 1.0, section 6)."""
@@ -95,12 +109,12 @@ async def contained(session: AsyncSession, role: str) -> list[str]:
     return list((await session.execute(_CONTAINED, {"role": role})).scalars())
 
 
-async def decide(session: AsyncSession, question: Question, *, at: datetime) -> Decision:
+async def decide(reader: Reader, question: Question, *, at: datetime) -> Decision:
     """Decide. Deny by default: an unknown or inactive subject, an unknown action, another org unit.
 
     A grant that is scoped to an org unit permits only where the question names a unit at or below it.
     """
-    who = await known_as(session, question.subject)
+    who = await known_as(reader, question.subject)
     if who is None:
         return Decision(permit=False, reason="The subject is unknown or not active.")
     asked = {
@@ -111,7 +125,7 @@ async def decide(session: AsyncSession, question: Question, *, at: datetime) -> 
         "system": question.system,
         "org_unit": question.org_unit,
     }
-    row = (await session.execute(_DECIDING, asked)).first()
+    row = (await reader.execute(_DECIDING, asked)).first()
     if row is None:
         return Decision(permit=False, reason="No grant that holds now contains this permission.")
     if not row.there:
@@ -119,19 +133,7 @@ async def decide(session: AsyncSession, question: Question, *, at: datetime) -> 
     return Decision(permit=True, reason=f"Held by role {row.role_name}.", role=row.role_id, grant=row.grant_id)
 
 
-async def known_as(session: AsyncSession, subject: str) -> str | None:
+async def known_as(reader: Reader, subject: str) -> str | None:
     """Answer the id of the active person or service account that `subject` names: by id, external id or user name."""
-    # In this order, active or not: nobody gets another's rights by a user name that is another's id.
-    person, account = (Person.id, Person.status), (ServiceAccount.id, ServiceAccount.status)
-    ways = (
-        (*person, Person.id), (*account, ServiceAccount.id), (*person, Person.external_id),
-        (*person, Person.user_name), (*account, ServiceAccount.name),
-    )  # fmt: skip
-    found = union_all(
-        *(
-            select(literal(rank).label("rank"), col(who), col(status)).where(col(way) == subject)
-            for rank, (who, status, way) in enumerate(ways)
-        )
-    )
-    first = (await session.execute(found.order_by("rank").limit(1))).first()
+    first = (await reader.execute(_KNOWN, {"subject": subject, "lower": subject.lower()})).first()
     return first.id if first is not None and first.status == "active" else None

@@ -35,7 +35,7 @@ def subscription(service: str) -> Permission:
     return Permission(f"{service}.subscribe", sentence, ("support-officer", "service"))
 
 
-def _subscriber(request: Request, found: Authenticated) -> Caller:
+async def _subscriber(request: Request, found: Authenticated) -> Caller:
     found.demand(subscription(request.app.state.service.name))
     return found
 

@@ -7,9 +7,8 @@ from pydantic import BaseModel, Field, StrictStr
 
 from access_service import decisions, rights
 from access_service.decisions import Question
-from lodge_kit.database import Session
 from lodge_kit.identity import Caller, requires
-from lodge_kit.world import Now
+from lodge_kit.world import Here, Now
 
 router = APIRouter(tags=["decisions"])
 
@@ -56,20 +55,18 @@ class Evaluated(BaseModel):
 
 
 @router.post("/evaluation")
-async def evaluate(asked: Evaluation, session: Session, _by: Asker, now: Now) -> Evaluated:
+async def evaluate(asked: Evaluation, here: Here, _by: Asker, now: Now) -> Evaluated:
     """Decide whether somebody may do something. Deny by default."""
     properties = asked.resource.properties
-    decision = await decisions.decide(
-        session,
-        Question(
-            subject=asked.subject.id,
-            action=asked.action.name,
-            resource_type=asked.resource.type,
-            system=_text(properties.get("system")),
-            org_unit=_text(properties.get("org_unit")),
-        ),
-        at=now,
+    question = Question(
+        subject=asked.subject.id,
+        action=asked.action.name,
+        resource_type=asked.resource.type,
+        system=_text(properties.get("system")),
+        org_unit=_text(properties.get("org_unit")),
     )
+    async with here.database.autocommit.connect() as connection:
+        decision = await decisions.decide(connection, question, at=now)
     facts = {"reason": decision.reason, "role": decision.role, "grant": decision.grant}
     return Evaluated(decision=decision.permit, context={k: v for k, v in facts.items() if v is not None})
 

@@ -23,7 +23,7 @@ PING = 1.0
 """Seconds between signs of life on the stream of changes."""
 
 
-def _gateway(found: AnyCaller) -> Caller:
+async def _gateway(found: AnyCaller) -> Caller:
     if found.id != "gateway":
         raise Forbidden("Only the gateway asks this.")
     return found
