@@ -1,6 +1,7 @@
 """`python -m lodge_local run` as a person meets it, with stand-ins for the services."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -219,7 +220,7 @@ def test_a_deployable_is_told_nothing_of_the_others(home: Home) -> None:
 
 
 def test_it_ends_with_the_make_that_started_it(runner: Runner, open_folder: Path, wait_for: WaitFor) -> None:
-    (open_folder / "Makefile").write_text(f"run:\n\t@{sys.executable} -P -m lodge_local run\n")
+    (open_folder / "Makefile").write_text(f"run:\n\t@{shlex.quote(sys.executable)} -P -m lodge_local run\n")
     with runner.output.open("w") as output:
         make = subprocess.Popen(["make", "-C", open_folder, "run"], env=runner.environment, stdout=output)
     wait_for(lambda: "Lodge is ready" in runner.output.read_text())
