@@ -115,8 +115,8 @@ def shown(row: Row[Grant, str, str, str | None, str | None, str | None]) -> Gran
         "subject": {"id": grant.subject, "name": row[1] or ""},
         "role": {"id": grant.role_id, "name": row[2]},
         "org_unit": {"id": grant.org_unit, "name": row[3]} if grant.org_unit else None,
-        "granted_by": {"id": grant.granted_by, "name": row[4] or ""},
-        "ended_by": {"id": grant.ended_by, "name": row[5] or ""} if grant.ended_by else None,
+        "granted_by": _whoever(grant.granted_by, row[4]),
+        "ended_by": _whoever(grant.ended_by, row[5]) if grant.ended_by else None,
     }
     return GrantOut.model_validate(grant.model_dump() | references)
 
