@@ -107,6 +107,11 @@ def _grants() -> Select[Grant, str, str, str | None, str | None, str | None]:
     )
 
 
+def _whoever(one: str, name: str | None) -> Reference:
+    # What the first start gave was given by Lodge itself, which is no person and no account.
+    return Reference(id=one, name=name or ("Lodge" if one == LODGE else ""))
+
+
 def shown(row: Row[Grant, str, str, str | None, str | None, str | None]) -> GrantOut:
     """Show a grant with the names of what it joins."""
     grant = row[0]
