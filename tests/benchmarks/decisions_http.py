@@ -40,7 +40,7 @@ PEOPLE, SYSTEMS, ROLES, PERMISSIONS, HELD = 2_000, 8, 10, 8, 10
 ACTIONS = ("read", "amend", "approve", "export", "delete")
 TYPES = ("student_record", "invoice", "loan", "timetable", "grade")
 CONNECTIONS = 16
-OURS, PEERS = 2_000, 500
+OURS, PEERS = 1_000, 200
 MODEL = """
 [request_definition]
 r = sub, obj, act
@@ -123,7 +123,7 @@ async def _measure(folder: Path, server: str, tell: Tell) -> tuple[float, float]
             return await fire(peer, asked[:PEERS], connections=CONNECTIONS)
 
         _demand_alike((await by_lodge()).bodies, (await by_casbin()).bodies)
-        return await in_turn(lambda: _rate(by_lodge()), lambda: _rate(by_casbin()), rounds=5, within=30, tell=tell)
+        return await in_turn(lambda: _rate(by_lodge()), lambda: _rate(by_casbin()), rounds=5, within=25, tell=tell)
 
 
 async def _rate(firing: Any) -> float:

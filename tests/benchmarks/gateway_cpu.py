@@ -76,7 +76,7 @@ async def _measure(folder: Path, tell: Tell) -> tuple[float, float]:
         await fire(peer, sent[:200], connections=CONNECTIONS)  # warm
         return await in_turn(
             _round(ours, gate, sent, OURS, asked_anew), _round(theirs, peer, sent, PEERS, nothing),
-            rounds=3, within=35, tell=tell,
+            rounds=3, within=25, tell=tell,
         )  # fmt: skip
 
 

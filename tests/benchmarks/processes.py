@@ -1,6 +1,7 @@
 """The processes of a bench: started, waited for, measured by the kernel's own account, ended with the bench."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import signal
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -22,6 +23,7 @@ from lodge_local.home import Home
 
 _PROGRAMS = Path(__file__).parent / "programs"
 _PATIENCE = 30.0
+_PREFIX, _MARK = "lodge-bench-", "bench.lock"
 
 
 @dataclass(frozen=True)
@@ -107,17 +109,29 @@ def _surroundings() -> dict[str, str]:
 
 @contextmanager
 def home() -> Iterator[Path]:
-    """Have a folder for a while; a PostgreSQL that had its place there, or because of it, is ended and removed."""
-    folder = Path(tempfile.mkdtemp(prefix="lodge-bench-"))
-    try:
-        yield folder
-    finally:
-        opened = Home(folder)
-        cluster = postgres.Cluster(opened, port=0)
-        cluster.clear()
-        cluster.remove()
-        opened.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    """Have a folder for a while, then no more; what killed runs left of theirs goes first."""
+    temporary = Path(tempfile.gettempdir())
+    for left in temporary.glob(f"{_PREFIX}*"):
+        with suppress(OSError), (left / _MARK).open("a") as mark:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a run that lives holds it
+            _remove(left)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=temporary))
+    with (folder / _MARK).open("a") as mark:
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a home, and the PostgreSQL that lived there or, because of it, elsewhere."""
+    opened = Home(folder)
+    cluster = postgres.Cluster(opened, port=0)
+    cluster.clear()
+    cluster.remove()
+    opened.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
