@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, aliased
 from sqlmodel import col
 
 from access_service import catalogue, grants, rights
+from access_service.decisions import LODGE
 from access_service.tables import Grant, Group, OrgUnit, Person, Role, ServiceAccount
 from lodge_kit import etags
 from lodge_kit.clock import AsOf, instant_of
