@@ -9,7 +9,7 @@
 BIN := .venv/bin
 PYTHON := $(BIN)/python
 # Two at once: enough to find tests that disturb each other, and what a small machine has.
-PYTEST := $(BIN)/pytest -n $(or $(n),auto)
+PYTEST := $(BIN)/pytest --dist loadgroup -n $(or $(n),auto)
 CODE := shared gateway services deploy tests conftest.py
 MEMBERS := lodge-kit lodge-gateway lodge-access-service lodge-enquiry-service lodge-release-service lodge-local
 PROJECTS := pyproject.toml shared/pyproject.toml gateway/pyproject.toml services/access-service/pyproject.toml \

@@ -15,14 +15,17 @@ import pytest
 from lodge_kit.testing.issuer import Issuer
 from lodge_local import ports
 
+pytestmark = pytest.mark.xdist_group("suite")  # one suite for all of these, not one for each worker
 READY = 110.0
 SPAN = 13
 """How many ports the suite and the journey use, from LODGE_PORT on."""
 
 
 def _free_span() -> int:
-    # Below 20,000: the tests of the runner take theirs from there on.
-    for first in range(10_000 + os.getpid() % 5_000, 19_900, SPAN):
+    # Each worker of a run has a range of its own, below that of the runner's tests.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+    begin = 10_000 + 2_400 * worker
+    for first in range(begin + os.getpid() % 1_000, begin + 2_400 - SPAN, SPAN):
         try:
             ports.must_be_free({str(offset): first + offset for offset in range(SPAN)})
         except Exception:  # noqa: BLE001, S112 - in use: the next span
