@@ -111,9 +111,11 @@ class Issuer:
 
     def _verified(self, token: str, algorithm: object, key: TrustedKey | None) -> Mapping[str, Any] | None:
         """Answer the claims of a token that verifies."""
-        if key is None or algorithm not in key.algorithms or algorithm not in self.settings.algorithms:
+        if key is None or not isinstance(algorithm, str):
             return None
-        registry = _Registry(algorithms=[str(algorithm)], strict_check_header=False)
+        if algorithm not in key.algorithms or algorithm not in self.settings.algorithms:
+            return None
+        registry = _Registry(algorithms=[algorithm], strict_check_header=False)
         try:
             claims = jwt.decode(token, key.key, registry=registry).claims
             jwt.JWTClaimsRegistry(

@@ -1,12 +1,16 @@
 """People over HTTP."""
 
+import base64
 import csv
 import io
+import json
 
 import pytest
+from fastapi import FastAPI
 
-from access_service import rights
+from access_service import bootstrap, people, rights
 from lodge_kit.testing.client import Client
+from lodge_kit.world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -139,3 +143,44 @@ async def test_who_has_left_is_stood_in_for_by_the_deputy(admin: Client) -> None
     assert [one["name"] for one in (await admin.get(path)).json()["items"]] == ["Owner"]
     await admin.post(f"/access/v1/people/{owner['id']}/deactivate")
     assert [one["name"] for one in (await admin.get(path)).json()["items"]] == ["Deputy"]
+
+
+async def test_the_last_administrator_cannot_be_let_go_nor_the_role_taken_away(app: FastAPI, client: Client) -> None:
+    world: World = app.state.world
+    async with world.database.transaction() as session:
+        await bootstrap.start(session, [], now=world.clock())
+        (first,) = await people.administrators(session, now=world.clock())
+    admin = client.acting(first.id, rights.ALL)
+    refused = await admin.post(f"/access/v1/people/{first.id}/deactivate")
+    assert (refused.status_code, refused.json()["code"]) == (409, "last-administrator")
+    role = (await admin.get("/access/v1/roles?q=administrator")).json()["items"][0]
+    assert (await admin.post(f"/access/v1/roles/{role['id']}/retire")).status_code == 409
+    emptied = await admin.patch(
+        f"/access/v1/roles/{role['id']}", json={"permissions": []}, headers={"If-Match": role["etag"]}
+    )
+    assert emptied.status_code == 409
+
+
+async def test_a_first_start_over_an_administrator_who_has_left_makes_another(app: FastAPI) -> None:
+    world: World = app.state.world
+    async with app.router.lifespan_context(app), world.database.transaction() as session:
+        await bootstrap.start(session, [], now=world.clock())
+        (first,) = await people.administrators(session, now=world.clock())
+        first.status = "inactive"
+        await session.flush()
+        assert (await bootstrap.start(session, [], now=world.clock())).administrator_key
+
+
+async def test_a_grant_list_as_of_for_ever_is_answered(admin: Client) -> None:
+    assert (await admin.get("/access/v1/grants?as_of=9999-12-31")).status_code == 200
+
+
+async def test_a_cursor_with_text_that_no_row_holds_is_refused(admin: Client) -> None:
+    for number in range(3):
+        await admin.made("/access/v1/people", user_name=f"p{number}", name=f"Person {number}")
+    cursor = (await admin.get("/access/v1/people?limit=1")).json()["next_cursor"]
+    _, key, made_for = json.loads(base64.urlsafe_b64decode(cursor + "=="))
+    for value in ("\ud800", "\0"):
+        tampered = base64.urlsafe_b64encode(json.dumps([value, key, made_for]).encode()).decode().rstrip("=")
+        answer = await admin.get(f"/access/v1/people?limit=1&cursor={tampered}")
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "query/cursor")

@@ -21,6 +21,8 @@ def system_clock() -> datetime:
 
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:
     """Answer the last instant of `day` in `zone`, to the microsecond that PostgreSQL keeps."""
+    if day >= date.max - timedelta(days=1):  # "for ever": the day after it is no date
+        return datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
     return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC) - timedelta(microseconds=1)
 
 

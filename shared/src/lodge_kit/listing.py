@@ -188,7 +188,10 @@ def _write_cursor(value: Any, key: str, fingerprint: str) -> str:
 
 def _read_cursor(cursor: str, fingerprint: str, order: Column) -> tuple[Any, str]:
     try:
-        value, key, made_for = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        value, key, made_for = json.loads(text)
+        if any(isinstance(one, str) and not _storable(one) for one in (value, key)):
+            raise ValueError("text that no row can hold")  # noqa: TRY301 - one place says what is wrong
         kind: type[Any] = _type(order)
         if issubclass(kind, datetime | date):
             value = kind.fromisoformat(value)
@@ -200,6 +203,10 @@ def _read_cursor(cursor: str, fingerprint: str, order: Column) -> tuple[Any, str
             "This cursor was not made for this question. Start again without one, and keep the filters as they are.",
         ) from error
     return value, key
+
+
+def _storable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _type(order: Column) -> type[Any]:

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from access_service import catalogue, freshness, keys, people
-from access_service.decisions import LODGE
-from access_service.tables import Grant, Permission, Role, RolePermission, ServiceAccount, System
+from access_service.decisions import ADMINISTRATOR, LODGE
+from access_service.tables import Grant, Permission, Person, Role, RolePermission, ServiceAccount, System
 from lodge_kit import audit, identity, ids
 
 BY = "lodge"
@@ -20,7 +20,7 @@ SERVICE = "service"
 MEMBER = "member"
 
 ROLES = {
-    people.ADMINISTRATOR: "Every permission of Lodge.",
+    ADMINISTRATOR: "Every permission of Lodge.",
     MEMBER: "What every active person may do: file an enquiry, and follow it.",
     "support-officer": "The software support team: enquiries, reports, releases.",
     "system-owner": "Answers for a supplier's system and gives its roles.",
@@ -65,7 +65,7 @@ async def take_over(session: AsyncSession, permissions: Iterable[identity.Permis
         facts = {"name": one.name, "description": one.description, "action": one.name, "resource_type": LODGE}
         facts["module"] = one.name.partition(".")[0]
         row = await catalogue.add_permission(session, system, facts, by=BY, now=now)
-        into = [roles[name] for name in (people.ADMINISTRATOR, *one.roles) if name in roles]
+        into = [roles[name] for name in (ADMINISTRATOR, *one.roles) if name in roles]
         values = [{"role_id": role.id, "permission_id": row.id} for role in into]
         await session.execute(insert(RolePermission).values(values).on_conflict_do_nothing())
     if fresh:
@@ -82,9 +82,12 @@ async def start(session: AsyncSession, accounts: Iterable[str], *, now: datetime
     roles = await _roles(session, system)
     started = Started()
     if not await people.administrators(session, now=now):
-        facts = {"user_name": "administrator", "name": "First Administrator"}
+        taken = select(col(Person.id)).where(col(Person.user_name) == "administrator")
+        # One who is not active any more keeps the name.
+        suffix = f"-{now:%Y%m%d%H%M%S}" if (await session.execute(taken)).first() else ""
+        facts = {"user_name": f"administrator{suffix}", "name": "First Administrator"}
         person = await people.create(session, facts, by=BY, now=now)
-        _give(session, person.id, roles[people.ADMINISTRATOR], now=now)
+        _give(session, person.id, roles[ADMINISTRATOR], now=now)
         made = await keys.make(session, person.id, label="first administrator", expires_at=None, by=BY, now=now)
         started.administrator_key = made.text
     for name in accounts:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from access_service import events, freshness
+from access_service.decisions import ADMINISTRATOR, LODGE
 from access_service.rules import inherits_in_circle
 from access_service.tables import Permission, Person, Role, RoleInheritance, RolePermission, System
 from lodge_kit import audit, ids
@@ -92,6 +93,7 @@ async def change_role(
     permissions: Sequence[str] | None, inherits: Sequence[str] | None, by: Caller, now: datetime,
 ) -> None:  # fmt: skip
     """Change a role; `permissions` and `inherits` replace what it had where they are given."""
+    await _demand_not_administrators(session, role)
     await _demand_person(session, facts.get("owner"))
     for name, value in facts.items():
         setattr(role, name, value)
@@ -107,6 +109,7 @@ async def retire_role(session: AsyncSession, role: Role, *, by: Caller, now: dat
     """Take a role out of use: its grants stay on record and permit nothing any more."""
     if role.state == "retired":
         raise Conflict("This role is retired already.")
+    await _demand_not_administrators(session, role)
     role.state = "retired"
     await _role_changed(session, role, ["state"], by=by, now=now)
 
@@ -144,6 +147,12 @@ def _demand_all(pointer: str, wanted: Sequence[str], known: set[str]) -> None:
     missing = [one for one in wanted if one not in known]
     if missing:
         raise Invalid.at(pointer, f"This system has no {', '.join(missing)}.", "unknown-id")
+
+
+async def _demand_not_administrators(session: AsyncSession, role: Role) -> None:
+    system = await get_system(session, role.system_id)
+    if system.key == LODGE and role.name == ADMINISTRATOR:
+        raise Conflict("Lodge's role administrator stays as it is: without it nobody could mend anything here.")
 
 
 async def _demand_person(session: AsyncSession, person: str | None) -> None:

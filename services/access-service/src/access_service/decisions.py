@@ -8,6 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 LODGE = "lodge"
 """The key of the system that Lodge itself is."""
+ADMINISTRATOR = "administrator"
+"""Lodge's built-in role that contains every permission of Lodge."""
 
 # An array and no OR: with an OR every grant is read, with the array those of the subject by their index.
 _HELD = """

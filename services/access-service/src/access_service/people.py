@@ -10,20 +10,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from access_service import events, freshness, org_units
+from access_service.decisions import ADMINISTRATOR
 from access_service.tables import Grant, Person, Role, ServiceAccount, System
 from lodge_kit import audit, ids
 from lodge_kit.events import publish
 from lodge_kit.identity import Caller
 from lodge_kit.problems import Conflict, Invalid, NotFound, Problem
 
-ADMINISTRATOR = "administrator"
-"""Lodge's built-in role that contains every permission of Lodge."""
-
 
 class NameTaken(Problem):
     """Another person has this user name or external id."""
 
     status, code = HTTPStatus.CONFLICT, "name-taken"
+
+
+class LastAdministrator(Problem):
+    """Nobody would be left who could let anybody in again."""
+
+    status, code = HTTPStatus.CONFLICT, "last-administrator"
 
 
 async def get(session: AsyncSession, person_id: str) -> Person:
@@ -63,6 +67,8 @@ async def deactivate(session: AsyncSession, person: Person, *, by: Caller, now: 
     """Let a person go: denied everywhere from this commit on; what was granted is kept for the record."""
     if person.status == "inactive":
         raise Conflict("This person is inactive already.")
+    if [one.id for one in await administrators(session, now=now)] == [person.id]:
+        raise LastAdministrator("This is the only active administrator. Give another person that role first.")
     person.status, person.updated_at = "inactive", now
     await session.flush()
     fact = events.PersonLeft(external_id=person.external_id)

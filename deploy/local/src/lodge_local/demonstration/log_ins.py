@@ -27,6 +27,6 @@ REQUESTER = LogIn("requester", "Rosa Marchetti", "a lecturer who files enquiries
 MANAGER = LogIn("manager", "Marcus Adeyemi", "her head of department")
 SYSTEM_OWNER = LogIn("system-owner", "Oona Lindqvist", "answers for the student records system and gives its roles")
 SUPPORT_OFFICER = LogIn("support-officer", "Samir Haddad", "answers enquiries and runs reports")
-AUDITOR = LogIn("auditor", "Audrey Nakamura", "reads what was granted and done, changes nothing")
+AUDITOR = LogIn("auditor", "Audrey Nakamura", "reads what was granted and asked, changes nothing")
 
 LOG_INS = (REQUESTER, MANAGER, SYSTEM_OWNER, SUPPORT_OFFICER, AUDITOR)
