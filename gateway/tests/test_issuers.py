@@ -157,6 +157,7 @@ async def test_forged_tokens_are_refused(lodge: Lodge, provider: Provider) -> No
     forged = [
         f"{encoded({'alg': 'none', 'kid': 'one'})}.{body}.",
         f"{encoded({'alg': 'none', 'kid': 'one'})}.{body}.{signature}",
+        f"{encoded({'alg': ['RS256'], 'kid': 'one'})}.{body}.{signature}",
         f"{encoded({'alg': 'None'})}.{body}.",
         signed_by_hmac(body, public),
         signed_by_hmac(body, public.strip()),
