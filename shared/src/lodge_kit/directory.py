@@ -27,6 +27,11 @@ class Reference(BaseModel):
     name: str
 
 
+def reference(one: str | None, name: str | None) -> Reference | None:
+    """Refer to something by its id and the name that is known of it; None where there is nothing to refer to."""
+    return Reference(id=one, name=name or "") if one else None
+
+
 class Recipient(BaseModel):
     """Somebody who is to be told: the person meant, or who stands in for one who has left."""
 

@@ -36,6 +36,13 @@ def id_column(**options: Any) -> Any:
     return Field(primary_key=True, sa_type=IdText, **options)
 
 
+def searched(table: str, *columns: str) -> Index:
+    """Make the trigram index that `?q=` uses."""
+    return Index(
+        f"ix_{table}_q", *columns, postgresql_using="gin", postgresql_ops=dict.fromkeys(columns, "gin_trgm_ops")
+    )
+
+
 class Versioned(SQLModel):
     """A row that people change: its version is its ETag, raised by SQLAlchemy at each update and checked there."""
 

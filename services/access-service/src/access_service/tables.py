@@ -7,18 +7,11 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from lodge_kit.tables import NAMING, IdText, Instant, Versioned, id_column
+from lodge_kit.tables import NAMING, IdText, Instant, Versioned, id_column, searched
 
 
 class Row(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
     """A row of access-service."""
-
-
-def _searched(table: str, *columns: str) -> Index:
-    """Make the trigram index that `?q=` uses."""
-    return Index(
-        f"ix_{table}_q", *columns, postgresql_using="gin", postgresql_ops=dict.fromkeys(columns, "gin_trgm_ops")
-    )
 
 
 class OrgUnit(Versioned, Row, table=True):
@@ -39,7 +32,7 @@ class Person(Versioned, Row, table=True):
     __tablename__ = "person"
     __table_args__ = (
         Index("uq_person_user_name", func.lower(column("user_name")), unique=True),
-        _searched("person", "name", "user_name", "email"),
+        searched("person", "name", "user_name", "email"),
         CheckConstraint("status IN ('active', 'inactive')", name="status"),
     )
 
@@ -110,7 +103,7 @@ class System(Versioned, Row, table=True):
     """A supplier's system, or Lodge itself (`key` is `lodge`)."""
 
     __tablename__ = "system"
-    __table_args__ = (_searched("system", "name", "key"),)
+    __table_args__ = (searched("system", "name", "key"),)
 
     id: str = id_column()
     key: str = Field(sa_type=Text, unique=True)
@@ -144,7 +137,7 @@ class Role(Versioned, Row, table=True):
     __tablename__ = "role"
     __table_args__ = (
         Index("uq_role_system_id_name", "system_id", "name", unique=True),
-        _searched("role", "name", "description"),
+        searched("role", "name", "description"),
         CheckConstraint("state IN ('draft', 'active', 'retired')", name="state"),
     )
 

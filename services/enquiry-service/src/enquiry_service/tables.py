@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from lodge_kit.tables import NAMING, IdText, Instant, Versioned, id_column
+from lodge_kit.tables import NAMING, IdText, Instant, Versioned, id_column, searched
 
 ENQUIRY_KINDS = ("data", "report", "fault", "access", "foi", "sar", "return")
 ENQUIRY_STATES = ("new", "open", "waiting", "answered", "closed")
@@ -27,13 +27,6 @@ def _one_of(column: str, words: tuple[str, ...]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
-def _searched(table: str, *columns: str) -> Index:
-    """Make the trigram index that `?q=` uses."""
-    return Index(
-        f"ix_{table}_q", *columns, postgresql_using="gin", postgresql_ops=dict.fromkeys(columns, "gin_trgm_ops")
-    )
-
-
 class Enquiry(Versioned, Row, table=True):
     """What somebody wants to know of the data, from the day it was received to its answer."""
 
@@ -43,7 +36,7 @@ class Enquiry(Versioned, Row, table=True):
         _one_of("status", ENQUIRY_STATES),
         _one_of("priority", PRIORITIES),
         Index("ix_enquiry_status_priority", "status", "priority"),
-        _searched("enquiry", "title", "description"),
+        searched("enquiry", "title", "description"),
     )
 
     id: str = id_column()
@@ -104,7 +97,7 @@ class DataSource(Versioned, Row, table=True):
     __table_args__ = (
         _one_of("adapter", ("postgresql",)),
         _one_of("ssl_mode", ("prefer", "require", "verify-full")),
-        _searched("data_source", "name"),
+        searched("data_source", "name"),
     )
 
     id: str = id_column()
@@ -132,7 +125,7 @@ class Report(Versioned, Row, table=True):
     """A question that is asked again and again; its SQL is in its versions."""
 
     __tablename__ = "report"
-    __table_args__ = (_searched("report", "name", "description"),)
+    __table_args__ = (searched("report", "name", "description"),)
 
     id: str = id_column()
     name: str = Field(sa_type=Text, unique=True)

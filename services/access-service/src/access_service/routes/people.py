@@ -15,7 +15,7 @@ from access_service.tables import OrgUnit, Person
 from lodge_kit import etags
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
-from lodge_kit.directory import Recipient, Reference
+from lodge_kit.directory import Recipient, Reference, reference
 from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import EVERYWHERE, Caller, requires
@@ -106,15 +106,11 @@ def shown(row: Row[Person, str | None, str | None, str | None]) -> PersonOut:
     """Show a person with the names of those it refers to."""
     person, unit, manager, deputy = row[0], row[1], row[2], row[3]
     references = {
-        "org_unit": _reference(person.org_unit, unit),
-        "manager": _reference(person.manager, manager),
-        "deputy": _reference(person.deputy, deputy),
+        "org_unit": reference(person.org_unit, unit),
+        "manager": reference(person.manager, manager),
+        "deputy": reference(person.deputy, deputy),
     }
     return PersonOut.model_validate(person.model_dump() | references | {"etag": etags.etag(person)})
-
-
-def _reference(one: str | None, name: str | None) -> Reference | None:
-    return Reference(id=one, name=name or "") if one else None
 
 
 async def _one(session: AsyncSession, person_id: str, by: Caller) -> Row[Person, str | None, str | None, str | None]:

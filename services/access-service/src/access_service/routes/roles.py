@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from access_service import catalogue
-from access_service.routes.systems import Reader, Writer, owner_of
+from access_service.routes.systems import Reader, Writer
 from access_service.tables import Person, Role, RoleInheritance, RolePermission, System
 from lodge_kit import etags
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
-from lodge_kit.directory import Reference
+from lodge_kit.directory import Reference, reference
 from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.ids import Id
@@ -86,7 +86,7 @@ def _role(row: Row[Role, str, str | None, list[str], list[str]]) -> RoleOut:
         | {
             "etag": etags.etag(role),
             "system": {"id": role.system_id, "name": row[1]},
-            "owner": owner_of(role.owner, row[2]),
+            "owner": reference(role.owner, row[2]),
             "permissions": sorted(row[3] or []),
             "inherits": sorted(row[4] or []),
         }

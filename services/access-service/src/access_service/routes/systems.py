@@ -14,7 +14,7 @@ from access_service.tables import Permission, Person, System
 from lodge_kit import etags
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
-from lodge_kit.directory import Reference
+from lodge_kit.directory import Reference, reference
 from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import Caller, requires
@@ -94,11 +94,6 @@ SYSTEMS = Listing(
 PERMISSIONS = Listing(PermissionOut, key=col(Permission.id), orders={"name": col(Permission.name)}, default="name")
 
 
-def owner_of(one: str | None, name: str | None) -> Reference | None:
-    """Show an owner, where there is one."""
-    return Reference(id=one, name=name or "") if one else None
-
-
 def _systems() -> Select[System, str | None]:
     return select(System, col(Person.name)).outerjoin(Person, col(Person.id) == col(System.owner))
 
@@ -106,7 +101,7 @@ def _systems() -> Select[System, str | None]:
 def _system(row: Row[System, str | None]) -> SystemOut:
     system, owner = row[0], row[1]
     return SystemOut.model_validate(
-        system.model_dump() | {"etag": etags.etag(system), "owner": owner_of(system.owner, owner)}
+        system.model_dump() | {"etag": etags.etag(system), "owner": reference(system.owner, owner)}
     )
 
 

@@ -14,7 +14,7 @@ from sqlmodel import col
 from lodge_kit import directory, etags
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
-from lodge_kit.directory import Reference
+from lodge_kit.directory import Reference, reference
 from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import Caller, requires
@@ -24,7 +24,7 @@ from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
 from lodge_kit.world import Here, Now
 from release_service import products, rights, scopes
-from release_service.routes.references import PersonId, reference
+from release_service.routes.references import PersonId
 from release_service.tables import Product, Release, Supplier
 from release_service.versions import Scheme
 

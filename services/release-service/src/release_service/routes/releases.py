@@ -13,7 +13,7 @@ from sqlmodel import col
 from lodge_kit import directory, etags, listing
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
-from lodge_kit.directory import Reference
+from lodge_kit.directory import Reference, reference
 from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import Caller, requires
@@ -23,7 +23,6 @@ from lodge_kit.problems import Invalid, NotFound
 from lodge_kit.tables import KnownName
 from lodge_kit.world import Here, Now
 from release_service import products, releases, rights, scopes
-from release_service.routes.references import reference
 from release_service.tables import Product, Release
 
 router = APIRouter(tags=["releases"], route_class=IdempotentRoute)

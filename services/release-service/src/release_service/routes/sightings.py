@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from lodge_kit import directory, etags, listing
 from lodge_kit.database import Session
-from lodge_kit.directory import Reference
+from lodge_kit.directory import Reference, reference
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import Caller, requires
 from lodge_kit.ids import Id
@@ -21,7 +21,6 @@ from lodge_kit.tables import KnownName
 from lodge_kit.world import Here, Now
 from release_service import products, rights, scopes, sightings
 from release_service.entries import digest
-from release_service.routes.references import reference
 from release_service.rules import Disposition
 from release_service.tables import Product, Release, Sighting, WatchedSource
 

@@ -12,7 +12,7 @@ from sqlmodel import col
 from lodge_kit import directory, etags
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
-from lodge_kit.directory import Reference
+from lodge_kit.directory import Reference, reference
 from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import Caller, requires
@@ -22,7 +22,7 @@ from lodge_kit.problems import Invalid, NotFound
 from lodge_kit.tables import KnownName
 from lodge_kit.world import Here, Now
 from release_service import jobs, products, rights, scopes, sources
-from release_service.routes.references import PersonId, reference
+from release_service.routes.references import PersonId
 from release_service.tables import Product, Sighting, SourceCheck, WatchedSource
 
 router = APIRouter(tags=["sources"], route_class=IdempotentRoute)
