@@ -211,7 +211,7 @@ def _load(url: str, policy: Policy, people: Sequence[str]) -> None:
         for n in range(len(policy.permissions))
     ]  # fmt: skip
     contained = [
-        {"role_id": roles[n]["id"], "permission_id": permissions[n // ROLES, action, kind]["id"]}
+        {"role_id": roles[n]["id"], "permission_id": permissions[n // ROLES, action, kind]["id"], "since": now}
         for n, held in enumerate(policy.permissions) for action, kind in held
     ]  # fmt: skip
     persons = [

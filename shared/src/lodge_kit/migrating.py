@@ -81,7 +81,8 @@ def run_environment() -> None:
     attributes = context.config.attributes
     context.configure(
         connection=attributes["connection"],
-        target_metadata=[Row.metadata, attributes["metadata"]],
+        # A service's draft must not make the kit's tables anew, which Alembic is not shown in the database then.
+        target_metadata=[*([] if attributes.get("drafting") else [Row.metadata]), attributes["metadata"]],
         include_name=lambda name, kind, _parents: mine(name, kind, attributes),
         compare_server_default=True,
         transaction_per_migration=True,

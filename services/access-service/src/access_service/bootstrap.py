@@ -66,7 +66,7 @@ async def take_over(session: AsyncSession, permissions: Iterable[identity.Permis
         facts["module"] = one.name.partition(".")[0]
         row = await catalogue.add_permission(session, system, facts, by=BY, now=now)
         into = [roles[name] for name in (ADMINISTRATOR, *one.roles) if name in roles]
-        values = [{"role_id": role.id, "permission_id": row.id} for role in into]
+        values = [{"role_id": role.id, "permission_id": row.id, "since": now} for role in into]
         await session.execute(insert(RolePermission).values(values).on_conflict_do_nothing())
     if fresh:
         await freshness.forget(session, freshness.EVERYBODY)

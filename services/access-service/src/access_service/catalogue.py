@@ -5,14 +5,14 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import events, freshness
+from access_service import events, freshness, past
 from access_service.decisions import ADMINISTRATOR, LODGE
 from access_service.rules import inherits_in_circle
-from access_service.tables import Permission, Person, Role, RoleInheritance, RolePermission, System
+from access_service.tables import Permission, Person, Role, RoleInheritance, System
 from lodge_kit import audit, ids
 from lodge_kit.events import publish
 from lodge_kit.identity import Caller
@@ -82,8 +82,8 @@ async def add_role(
     role = Role(id=ids.new("rol"), system_id=system.id, created_at=now, updated_at=now, **facts)
     session.add(role)
     await session.flush()
-    await contain(session, role, permissions)
-    await inherit(session, role, inherits)
+    await contain(session, role, permissions, now=now)
+    await inherit(session, role, inherits, now=now)
     audit.record(session, "role.added", kind="role", of=role.id, by=by, now=now, name=role.name)
     return role
 
@@ -95,12 +95,14 @@ async def change_role(
     """Change a role; `permissions` and `inherits` replace what it had where they are given."""
     await _demand_not_administrators(session, role)
     await _demand_person(session, facts.get("owner"))
+    if facts.get("state", role.state) != role.state:
+        await past.leave_standing(session, role, role.state, now=now)
     for name, value in facts.items():
         setattr(role, name, value)
     if permissions is not None:
-        await contain(session, role, permissions)
+        await contain(session, role, permissions, now=now)
     if inherits is not None:
-        await inherit(session, role, inherits)
+        await inherit(session, role, inherits, now=now)
     changed = sorted(facts) + ["permissions"] * (permissions is not None) + ["inherits"] * (inherits is not None)
     await _role_changed(session, role, changed, by=by, now=now)
 
@@ -110,31 +112,28 @@ async def retire_role(session: AsyncSession, role: Role, *, by: Caller, now: dat
     if role.state == "retired":
         raise Conflict("This role is retired already.")
     await _demand_not_administrators(session, role)
+    await past.leave_standing(session, role, role.state, now=now)
     role.state = "retired"
     await _role_changed(session, role, ["state"], by=by, now=now)
 
 
-async def contain(session: AsyncSession, role: Role, permissions: Iterable[str]) -> None:
+async def contain(session: AsyncSession, role: Role, permissions: Iterable[str], *, now: datetime) -> None:
     """Make `permissions` what the role itself contains. Raises `Invalid` for one of another system."""
     wanted = sorted(set(permissions))
     known = select(col(Permission.id)).where(
         col(Permission.system_id) == role.system_id, col(Permission.id).in_(wanted)
     )
     _demand_all("/permissions", wanted, set((await session.execute(known)).scalars()))
-    await session.execute(delete(RolePermission).where(col(RolePermission.role_id) == role.id))
-    session.add_all(RolePermission(role_id=role.id, permission_id=one) for one in wanted)
-    await session.flush()
+    await past.relink(session, past.CONTAINS, role.id, wanted, now=now)
 
 
-async def inherit(session: AsyncSession, role: Role, inherits: Iterable[str]) -> None:
+async def inherit(session: AsyncSession, role: Role, inherits: Iterable[str], *, now: datetime) -> None:
     """Make `inherits` the roles it inherits from. Raises `InheritanceCircle`, `Invalid`."""
     wanted = sorted(set(inherits))
     # Locked: two changes that are each without a circle may make one together.
     system_roles = select(col(Role.id)).where(col(Role.system_id) == role.system_id).with_for_update()
     _demand_all("/inherits", wanted, set((await session.execute(system_roles)).scalars()))
-    await session.execute(delete(RoleInheritance).where(col(RoleInheritance.role_id) == role.id))
-    session.add_all(RoleInheritance(role_id=role.id, inherits=one) for one in wanted)
-    await session.flush()
+    await past.relink(session, past.INHERITS, role.id, wanted, now=now)
     edges: dict[str, list[str]] = {}
     for row in await session.execute(select(RoleInheritance.role_id, RoleInheritance.inherits)):  # type: ignore[call-overload]  # columns
         edges.setdefault(row.role_id, []).append(row.inherits)

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import decisions, events, freshness, org_units, rights
+from access_service import decisions, events, freshness, org_units, past, rights
 from access_service.rules import joined
 from access_service.tables import Grant, Group, GroupMember, Person, Role, ServiceAccount, System
 from lodge_kit import audit, ids
@@ -78,6 +78,7 @@ async def end(
         raise Invalid.at("/at", "This grant ends before that already. Give the role anew to prolong it.", "order")
     if ends < now:
         raise Invalid.at("/at", "A grant cannot be ended in the past: what was done under it was done.", "past")
+    past.supersede(session, grant, now=now)
     # One that was to begin later never held: its end is its beginning.
     grant.valid_to = max(ends, grant.valid_from)
     grant.ended_by, grant.ended_at, grant.end_reason, grant.updated_at = by.id, now, reason, now

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
-from access_service import freshness
+from access_service import freshness, past
 from access_service.tables import Group, GroupMember, Person
 from lodge_kit import audit, ids
 from lodge_kit.identity import Caller
@@ -54,8 +52,7 @@ async def add(session: AsyncSession, group: Group, person_id: str, *, by: Caller
 
 async def remove(session: AsyncSession, group: Group, person_id: str, *, by: Caller, now: datetime) -> None:
     """Take a person out of the group. Raises `NotFound` when not in it."""
-    gone = delete(GroupMember).where(col(GroupMember.group_id) == group.id, col(GroupMember.person_id) == person_id)
-    if (await session.execute(gone)).rowcount == 0:  # type: ignore[attr-defined]  # a DELETE's result has it
+    if not await past.unlink(session, past.MEMBER, group.id, [person_id], now=now):
         raise NotFound(f"{person_id} is not a member of {group.id}.")
     await _membership_changed(session, group, person_id, "group.member-removed", by=by, now=now)
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import events, freshness, org_units
+from access_service import events, freshness, org_units, past
 from access_service.decisions import ADMINISTRATOR
 from access_service.tables import Grant, Person, Role, ServiceAccount, System
 from lodge_kit import audit, ids
@@ -69,6 +69,7 @@ async def deactivate(session: AsyncSession, person: Person, *, by: Caller, now: 
         raise Conflict("This person is inactive already.")
     if [one.id for one in await administrators(session, now=now)] == [person.id]:
         raise LastAdministrator("This is the only active administrator. Give another person that role first.")
+    await past.leave_standing(session, person, person.status, now=now)
     person.status, person.updated_at = "inactive", now
     await session.flush()
     fact = events.PersonLeft(external_id=person.external_id)
@@ -81,6 +82,7 @@ async def reactivate(session: AsyncSession, person: Person, *, by: Caller, now: 
     """Take a person back."""
     if person.status == "active":
         raise Conflict("This person is active already.")
+    await past.leave_standing(session, person, person.status, now=now)
     person.status, person.updated_at = "active", now
     await session.flush()
     fact = events.PersonReturned(external_id=person.external_id)

@@ -122,7 +122,7 @@ def _catalogue(campus: Campus) -> tuple[dict[str, Role], list[SQLModel]]:
             permissions.append(row)
             ids[name] = row.id
         of_system = _roles(chance, spec, system)
-        links += _links(spec, of_system, ids)
+        links += _links(spec, system, of_system, ids)
         roles |= of_system
     return roles, [*systems, *permissions, *roles.values(), *sorted(links, key=lambda link: type(link).__name__)]
 
@@ -146,12 +146,14 @@ def _roles(chance: Chance, spec: SystemSpec, system: System) -> dict[str, Role]:
     }  # fmt: skip
 
 
-def _links(spec: SystemSpec, roles: Mapping[str, Role], permissions: Mapping[str, str]) -> Iterator[SQLModel]:
+def _links(
+    spec: SystemSpec, system: System, roles: Mapping[str, Role], permissions: Mapping[str, str]
+) -> Iterator[SQLModel]:
     for role in spec.roles:
         for name in role.permissions:
-            yield RolePermission(role_id=roles[role.name].id, permission_id=permissions[name])
+            yield RolePermission(role_id=roles[role.name].id, permission_id=permissions[name], since=system.created_at)
         for name in role.inherits:
-            yield RoleInheritance(role_id=roles[role.name].id, inherits=roles[name].id)
+            yield RoleInheritance(role_id=roles[role.name].id, inherits=roles[name].id, since=system.created_at)
 
 
 def _groups(campus: Campus, roles: Mapping[str, Role]) -> tuple[list[Group], list[GroupMember], list[Grant]]:

@@ -1,0 +1,95 @@
+"""What was, put on record as it ends. The other tables hold what is; a reading `as_of` joins both.
+
+What began and ended in one instant never was, and leaves nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Table, delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from access_service.tables import (
+    Grant,
+    PastGrant,
+    PastLink,
+    PastStanding,
+    Permission,
+    Person,
+    Role,
+    Row,
+    ServiceAccount,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A table of links between an outer thing and what is in it."""
+
+    kind: str
+    table: Table
+    outer: str
+    inner: str
+    since: str = "since"
+
+    def column(self, name: str) -> Column[Any]:
+        """Answer one of its columns."""
+        return self.table.c[name]
+
+
+_TABLES = Row.metadata.tables
+MEMBER = Link("member", _TABLES["group_member"], "group_id", "person_id", "added_at")
+CONTAINS = Link("contains", _TABLES["role_permission"], "role_id", "permission_id")
+INHERITS = Link("inherits", _TABLES["role_inheritance"], "role_id", "inherits")
+
+
+async def unlink(
+    session: AsyncSession, link: Link, outer: str, inner: Sequence[str] | None, *, now: datetime
+) -> list[str]:
+    """Take these (None: all) out of `outer`; answers those that were in it."""
+    gone = delete(link.table).where(link.column(link.outer) == outer)
+    if inner is not None:
+        gone = gone.where(link.column(link.inner).in_(inner))
+    rows = (await session.execute(gone.returning(link.column(link.inner), link.column(link.since)))).all()
+    were = [
+        {"kind": link.kind, "outer": outer, "inner": one, "since": since, "until": now}
+        for one, since in rows
+        if since < now
+    ]
+    if were:
+        await session.execute(insert(PastLink), were)
+    return [one for one, _ in rows]
+
+
+async def relink(session: AsyncSession, link: Link, outer: str, wanted: Sequence[str], *, now: datetime) -> None:
+    """Make `wanted` all that is in `outer`; what stays keeps its beginning."""
+    found = select(link.column(link.inner)).where(link.column(link.outer) == outer)
+    here = set((await session.execute(found)).scalars())
+    await unlink(session, link, outer, sorted(here - set(wanted)), now=now)
+    fresh = [{link.outer: outer, link.inner: one, link.since: now} for one in sorted(set(wanted) - here)]
+    if fresh:
+        await session.execute(insert(link.table), fresh)
+
+
+async def leave_standing(
+    session: AsyncSession, row: Person | Role | Permission | ServiceAccount, state: str, *, now: datetime
+) -> None:
+    """Put on record that `row` was in `state` until now. Call it before the state is changed."""
+    last = select(func.max(col(PastStanding.until))).where(col(PastStanding.subject) == row.id)
+    since = (await session.execute(last)).scalar() or row.created_at
+    if since < now:
+        session.add(PastStanding(subject=row.id, since=since, until=now, state=state))
+
+
+def supersede(session: AsyncSession, grant: Grant, *, now: datetime) -> None:
+    """Put on record what was known of a grant until now. Call it before the grant is changed."""
+    if grant.updated_at < now:
+        session.add(
+            PastGrant(
+                grant_id=grant.id, recorded_at=grant.updated_at, superseded_at=now, valid_from=grant.valid_from,
+                valid_to=grant.valid_to,
+            )
+        )  # fmt: skip

@@ -1,0 +1,50 @@
+"""What was and is no more. The other tables hold what is; a reading `as_of` joins both.
+
+A row comes here in the transaction that ends what it tells of, and is never changed.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, Text
+from sqlmodel import Field
+
+from access_service.tables.row import Row, one_of
+from lodge_kit.tables import IdText, Instant
+
+
+class PastStanding(Row, table=True):
+    """A state that a person, a role, a permission or a service account was in."""
+
+    __tablename__ = "past_standing"
+
+    subject: str = Field(primary_key=True, sa_type=IdText)
+    since: datetime = Field(primary_key=True, sa_type=Instant)
+    until: datetime = Field(sa_type=Instant)
+    state: str = Field(sa_type=Text)
+
+
+class PastLink(Row, table=True):
+    """A membership, a permission in a role, or an inheritance that was taken away."""
+
+    __tablename__ = "past_link"
+    __table_args__ = (one_of("kind", "member", "contains", "inherits"), Index("ix_past_link_inner", "inner"))
+
+    kind: str = Field(primary_key=True, sa_type=Text)
+    outer: str = Field(primary_key=True, sa_type=IdText)
+    """The group, or the role that contained or inherited."""
+    inner: str = Field(primary_key=True, sa_type=IdText)
+    """The member, the permission, or the role inherited from."""
+    since: datetime = Field(primary_key=True, sa_type=Instant)
+    until: datetime = Field(primary_key=True, sa_type=Instant)
+
+
+class PastGrant(Row, table=True):
+    """What was on record of a grant before it was changed: when it would hold, as known from then to then."""
+
+    __tablename__ = "past_grant"
+
+    grant_id: str = Field(primary_key=True, sa_type=IdText, sa_column_args=[ForeignKey("role_grant.id")])
+    recorded_at: datetime = Field(primary_key=True, sa_type=Instant)
+    superseded_at: datetime = Field(sa_type=Instant)
+    valid_from: datetime = Field(sa_type=Instant)
+    valid_to: datetime | None = Field(default=None, sa_type=Instant)
