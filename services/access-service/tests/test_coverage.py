@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from access_service.responsibilities.coverage import Duty, GapKind, gaps, openings
+from access_service.responsibilities.coverage import Duty, Gap, GapKind, gaps, openings
 
 FIRST = date(2026, 3, 1)
 PLACES = [("fun_1", "prd_1"), ("fun_2", "prd_1")]
@@ -30,7 +30,7 @@ duties = st.lists(
 @given(duties)
 def test_looking_ahead_finds_the_first_day_of_each_gap(held: list[Duty]) -> None:
     until = FIRST + timedelta(days=20)
-    expected = {}
+    expected: dict[Gap, date] = {}
     day = FIRST
     while day <= until:
         for gap in gaps(held, PLACES, day):

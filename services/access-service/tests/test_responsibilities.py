@@ -7,10 +7,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlmodel import col
 
-from access_service import rights
+from access_service import rights, rounds
 from access_service.responsibilities import functions
 from access_service.responsibilities.looking_ahead import look_ahead
 from access_service.responsibilities.starter import STARTERS
@@ -223,6 +223,16 @@ async def test_who_may_only_read_changes_nothing_and_sees_the_duties_of_posts_he
 async def _look(app: FastAPI, today: date) -> int:
     async with app.state.database.transaction() as session:
         return await look_ahead(session, today=today, days=30, now=datetime.now(UTC))
+
+
+async def test_the_worker_goes_round_alone(app: FastAPI, admin: Client, testing: str, person: Named) -> None:
+    await _assign(admin, testing, "A", await person("Ada Ames"))
+    async with app.state.database.transaction() as session:
+        await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('lodge access rounds', 0))"))
+        assert not await rounds.once(app.state.world)
+        assert await _told(app) == []
+    assert await rounds.once(app.state.world)
+    assert await _told(app) == ["responsibility.gap_opened"] * 2
 
 
 async def _told(app: FastAPI) -> list[str]:
