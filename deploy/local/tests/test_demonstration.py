@@ -55,7 +55,17 @@ SERVICES: Mapping[str, tuple[ModuleType, MetaData]] = {
     "release": (release_service.migrations, ReleaseRow.metadata),
 }
 COMPARED = {
-    "access": ("org_unit", "person", "system", "permission", "role", "role_inheritance", "group_member", "known_name"),
+    "access": (
+        "org_unit",
+        "person",
+        "system",
+        "permission",
+        "role",
+        "role_inheritance",
+        "group_member",
+        "post",
+        "known_name",
+    ),
     "enquiry": ("enquiry", "enquiry_event", "message", "report", "report_version", "run", "artifact", "known_name"),
     "release": ("supplier", "product", "release", "watched_source", "sighting", "known_name"),
 }

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -27,6 +27,7 @@ from lodge_kit.problems import Invalid
 DEFAULT_LIMIT = 50
 MOST = 200
 COUNTED = 1_000
+_CSV = "text/csv; charset=utf-8; header=present"
 _STREAMED_AT_ONCE = 1_000
 _QUALITY = re.compile(r"(?:^|;)\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)")
 
@@ -150,17 +151,32 @@ class Listing(Generic[T]):
         # The first chunk before the answer begins: a database that is away is then a 503, not half a table.
         first = await anext(chunks)
 
-        async def whole() -> AsyncIterator[bytes]:
+        async def chunked() -> AsyncIterator[bytes]:
             async with aclosing(rows), aclosing(chunks):
                 yield first
                 async for chunk in chunks:
                     yield chunk
 
-        return StreamingResponse(
-            whole(),
-            media_type="text/csv; charset=utf-8; header=present",
-            headers={"Content-Disposition": f'attachment; filename="{filename}.csv"', "Vary": "Accept"},
-        )
+        return StreamingResponse(chunked(), media_type=_CSV, headers=_csv_headers(filename))
+
+
+async def whole(request: Request, items: Sequence[T], shows: type[T], *, filename: str) -> Response:
+    """Answer what was worked out rather than read, all of it: `{"items": […]}`, or CSV when that is preferred."""
+    if not _prefers_csv(request.headers.get("accept", "")):
+        page: Page[T] = Page[shows](items=list(items), next_cursor=None)  # type: ignore[valid-type]  # parametrized at run time
+        body = page.model_dump_json(exclude={"count", "count_exact"})
+        return Response(body, headers={"Vary": "Accept"}, media_type="application/json")
+
+    async def each() -> AsyncGenerator[T]:
+        for item in items:
+            yield item
+
+    text = b"".join([chunk async for chunk in tabular.stream(each(), shows)])
+    return Response(text, headers=_csv_headers(filename), media_type=_CSV)
+
+
+def _csv_headers(filename: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{filename}.csv"', "Vary": "Accept"}
 
 
 def _prefers_csv(accept: str) -> bool:

@@ -80,6 +80,12 @@ async def settle(
     await session.execute(update(Notice).where(*still_open).values(done_at=now))
 
 
+async def settle_event(session: AsyncSession, event_id: str, *, now: datetime) -> None:
+    """Take off everybody's list what this one event said: it holds no more."""
+    said = col(Notice.event_id) == event_id, col(Notice.done_at).is_(None)
+    await session.execute(update(Notice).where(*said).values(done_at=now))
+
+
 router = APIRouter(tags=["tasks"])
 
 

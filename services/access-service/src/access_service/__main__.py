@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import access_service.migrations
-from access_service import bootstrap, callers, peers
+from access_service import bootstrap, callers, peers, rounds
 from access_service.app import create_app, create_world
 from access_service.settings import Settings
 from access_service.tables import Row
@@ -25,7 +25,7 @@ DEPLOYABLE = Deployable(
     world=create_world,
     migrations=access_service.migrations,
     metadata=Row.metadata,
-    loops=(peers.learn_permissions,),
+    loops=(peers.learn_permissions, rounds.go_round),
 )
 
 

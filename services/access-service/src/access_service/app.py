@@ -4,7 +4,21 @@ from fastapi import FastAPI
 
 from access_service import events, jobs, rights
 from access_service.own_directory import OwnDirectory
-from access_service.routes import decisions, grants, groups, internal, keys, me, org_units, people, roles, systems
+from access_service.routes import (
+    decisions,
+    grants,
+    groups,
+    internal,
+    keys,
+    matrix,
+    me,
+    org_units,
+    people,
+    responsibilities,
+    roles,
+    support_functions,
+    systems,
+)
 from access_service.settings import Settings
 from lodge_kit import world
 from lodge_kit.application import Service, assemble
@@ -22,6 +36,8 @@ SERVICE = Service(
         me.router, people.router, groups.router, org_units.router, systems.router,
         roles.router, grants.router, keys.router,
         decisions.router,
+        # The matrix first: its path would be taken for the id of a responsibility.
+        support_functions.router, matrix.router, responsibilities.router,
     ),
     internal=(internal.router,),
 )  # fmt: skip

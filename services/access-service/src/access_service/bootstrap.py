@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from access_service import catalogue, freshness, keys, people
 from access_service.decisions import ADMINISTRATOR, LODGE
+from access_service.responsibilities import functions
 from access_service.tables import Grant, Permission, Person, Role, RolePermission, ServiceAccount, System
 from lodge_kit import audit, identity, ids
 
@@ -80,6 +81,7 @@ async def start(session: AsyncSession, accounts: Iterable[str], *, now: datetime
     """
     system = await lodge(session, now=now)
     roles = await _roles(session, system)
+    await functions.start(session, by=BY, now=now)
     started = Started()
     if not await people.administrators(session, now=now):
         taken = select(col(Person.id)).where(col(Person.user_name) == "administrator")

@@ -1,6 +1,6 @@
 """The facts that access-service publishes."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 
 from lodge_kit.events import Fact
@@ -77,4 +77,60 @@ class KeyRevoked(Fact):
     owner: str
 
 
-ALL = (PersonCreated, PersonChanged, PersonLeft, PersonReturned, GrantCreated, GrantEnded, RoleChanged, KeyRevoked)
+class ResponsibilityAssigned(Fact):
+    """Somebody answers for a support function of a product from `starts_on` on."""
+
+    type: ClassVar[str] = "responsibility.assigned"
+    subject: ClassVar[str] = "responsibility"
+    function: str
+    product: str
+    letter: str
+    holder: str
+    starts_on: date
+    ends_on: date | None
+
+
+class ResponsibilityChanged(Fact):
+    """The deputy or the last day of a responsibility changed."""
+
+    type: ClassVar[str] = "responsibility.changed"
+    subject: ClassVar[str] = "responsibility"
+    function: str
+    product: str
+    changed: list[str]
+
+
+class ResponsibilityGapOpening(Fact):
+    """On a day to come nobody will answer for something; the subject is the support function."""
+
+    type: ClassVar[str] = "responsibility.gap_opening"
+    subject: ClassVar[str] = "responsibility"
+    product: str
+    gap: str
+    opens_on: date
+
+
+class ResponsibilityGapOpened(Fact):
+    """Nobody answers for something, and nobody could be told of it before."""
+
+    type: ClassVar[str] = "responsibility.gap_opened"
+    subject: ClassVar[str] = "responsibility"
+    product: str
+    gap: str
+    opens_on: date
+
+
+class ResponsibilityGapClosed(Fact):
+    """A gap that others were told of is there no more, or will not open."""
+
+    type: ClassVar[str] = "responsibility.gap_closed"
+    subject: ClassVar[str] = "responsibility"
+    product: str
+    gap: str
+
+
+ALL = (
+    PersonCreated, PersonChanged, PersonLeft, PersonReturned, GrantCreated, GrantEnded, RoleChanged, KeyRevoked,
+    ResponsibilityAssigned,
+    ResponsibilityChanged, ResponsibilityGapOpening, ResponsibilityGapOpened, ResponsibilityGapClosed,
+)  # fmt: skip

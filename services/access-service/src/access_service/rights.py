@@ -18,5 +18,22 @@ GRANTS_READ = Permission(
 GRANT = Permission("access.grant", "Give roles and end them.", ("system-owner",))
 KEYS = Permission("access.keys", "Make and revoke the API keys of service accounts and of other people.")
 EVALUATE = Permission("access.evaluate", "Ask whether somebody may do something.", ("support-officer", "service"))
+DUTIES_READ = Permission(
+    "access.responsibilities.read", "Read who answers for what.", ("member", "support-officer", "auditor", "service")
+)
+DUTIES_WRITE = Permission(
+    "access.responsibilities.write", "Say who answers for what.", ("support-officer", "system-owner")
+)
 
-ALL = (PEOPLE_READ, PEOPLE_WRITE, CATALOGUE_READ, CATALOGUE_WRITE, GRANTS_READ, GRANT, KEYS, EVALUATE)
+ALL = (
+    PEOPLE_READ,
+    PEOPLE_WRITE,
+    CATALOGUE_READ,
+    CATALOGUE_WRITE,
+    GRANTS_READ,
+    GRANT,
+    KEYS,
+    EVALUATE,
+    DUTIES_READ,
+    DUTIES_WRITE,
+)

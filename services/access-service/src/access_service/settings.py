@@ -1,5 +1,6 @@
 """What access-service is told."""
 
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from lodge_kit.settings import ServiceSettings, shared
@@ -11,5 +12,8 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="LODGE_ACCESS_")
 
     port: int = 8001
+    gap_lead_days: int = Field(
+        default=30, ge=1, le=365, description="How many days ahead a gap in responsibilities is told of."
+    )
     enquiry_url: str = shared("enquiry_url", "http://127.0.0.1:8002", description="enquiry-service itself.")
     release_url: str = shared("release_url", "http://127.0.0.1:8003", description="release-service itself.")

@@ -21,6 +21,7 @@ from access_service.tables import (
 from lodge_local.demonstration.campus import Campus, Member
 from lodge_local.demonstration.chance import Chance, at
 from lodge_local.demonstration.copying import copy
+from lodge_local.demonstration.duties import duties
 from lodge_local.demonstration.giving import Giving, given
 from lodge_local.demonstration.log_ins import AUDITOR, SUPPORT_OFFICER, SYSTEM_OWNER
 from lodge_local.demonstration.systems import ENVIRONMENTS, SYSTEMS, SystemSpec
@@ -72,6 +73,8 @@ def load(connection: psycopg.Connection, campus: Campus) -> dict[str, int]:
     people = copy(connection, _people(campus))
     copy(connection, catalogue)
     copy(connection, [*groups, *members])
+    starters = connection.execute("SELECT key, id FROM support_function ORDER BY position").fetchall()
+    copy(connection, duties(campus, {str(key): str(one) for key, one in starters}))
     return {
         "people": people, "systems": len(SYSTEMS), "roles": len(roles), "groups": len(groups),
         "grants": copy(connection, grants),

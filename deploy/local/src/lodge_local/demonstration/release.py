@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import psycopg
 from sqlmodel import SQLModel
@@ -54,15 +54,26 @@ def load(connection: psycopg.Connection, campus: Campus) -> dict[str, int]:
     return {"suppliers": counts[Supplier], "releases": counts[Release], "sightings": counts[Sighting]}
 
 
-def _of_product(campus: Campus, spec: ProductSpec) -> Iterator[SQLModel]:
+def product_id(campus: Campus, spec: ProductSpec) -> str:
+    """Answer the id that a product has, for the service that refers to it."""
+    return _begun(campus, spec)[3]
+
+
+def _begun(campus: Campus, spec: ProductSpec) -> tuple[Chance, datetime, str, str]:
+    """Answer the product's chance after its first draws: the instant of its making, its supplier's id and its own."""
     chance = Chance(f"product {spec.name}")
     made = chance.working(campus.began + timedelta(days=4))
+    return chance, made, chance.id("sup", made), chance.id("prd", made)
+
+
+def _of_product(campus: Campus, spec: ProductSpec) -> Iterator[SQLModel]:
+    chance, made, supplier_id, own_id = _begun(campus, spec)
     supplier = Supplier(
-        id=chance.id("sup", made), name=spec.supplier, website=spec.website, created_at=made, updated_at=made,
+        id=supplier_id, name=spec.supplier, website=spec.website, created_at=made, updated_at=made,
     )  # fmt: skip
     owner = campus.head(spec.owner)
     product = Product(
-        id=chance.id("prd", made), supplier=supplier.id, name=spec.name, owner=owner.id, org_unit=owner.unit.id,
+        id=own_id, supplier=supplier.id, name=spec.name, owner=owner.id, org_unit=owner.unit.id,
         scheme=spec.scheme, title_pattern=spec.title_pattern, prereleases=spec.candidate is not None,
         created_at=made, updated_at=made,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from access_service.tables.people import (
     Person,
     ServiceAccount,
 )
-from access_service.tables.responsibilities import Post, Responsibility, SupportFunction
+from access_service.tables.responsibilities import Post, Responsibility, ResponsibilityGap, SupportFunction
 from access_service.tables.row import Row
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Post",
     "Resource",
     "Responsibility",
+    "ResponsibilityGap",
     "Role",
     "RoleInheritance",
     "RolePermission",

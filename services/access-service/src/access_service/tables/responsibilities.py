@@ -1,13 +1,13 @@
 """Who answers for what: support functions by product, after RACI."""
 
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Text, column, literal_column, text
 from sqlalchemy.dialects.postgresql import ARRAY, ExcludeConstraint
 from sqlmodel import Field
 
 from access_service.tables.row import Row, one_of
-from lodge_kit.tables import IdText, Versioned, id_column
+from lodge_kit.tables import IdText, Instant, Versioned, id_column
 
 
 class SupportFunction(Versioned, Row, table=True):
@@ -77,3 +77,19 @@ class Responsibility(Versioned, Row, table=True):
     deputy: str | None = Field(default=None, sa_type=IdText, sa_column_args=[ForeignKey("person.id")])
     starts_on: date
     ends_on: date | None = None
+
+
+class ResponsibilityGap(Row, table=True):
+    """A gap that others were told of: it opens on a day to come, or has opened and is not closed yet."""
+
+    __tablename__ = "responsibility_gap"
+
+    function_id: str = Field(
+        primary_key=True, sa_type=IdText, sa_column_args=[ForeignKey("support_function.id", ondelete="CASCADE")]
+    )
+    product: str = Field(primary_key=True, sa_type=IdText)
+    kind: str = Field(primary_key=True, sa_type=Text)
+    opens_on: date
+    event_id: str = Field(sa_type=IdText)
+    """Which event told of it: its notices are settled when the gap closes."""
+    told_at: datetime = Field(sa_type=Instant)

@@ -167,6 +167,20 @@ def _make_tables() -> None:
     op.create_index(op.f("ix_responsibility_holder"), "responsibility", ["holder"], unique=False)
     op.create_index("ix_responsibility_product", "responsibility", ["product", "function_id"], unique=False)
     op.create_table(
+        "responsibility_gap",
+        sa.Column("function_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("product", sa.Text(collation="C"), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("opens_on", sa.Date(), nullable=False),
+        sa.Column("event_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["function_id"], ["support_function.id"], name=op.f("fk_responsibility_gap_function_id_support_function"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("function_id", "product", "kind", name=op.f("pk_responsibility_gap")),
+    )  # fmt: skip
+    op.create_table(
         "resource",
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
