@@ -76,7 +76,9 @@ async def test_a_key_is_resolved_to_its_owner_and_all_rights_by_service(
     assert found["permissions"]["enquiry"] == {"enquiry.file": "*"}
     service = (await gateway.post(RESOLVE, json=of(started.service_keys["enquiry"]))).json()
     assert (service["name"], service["id"][:4]) == ("enquiry-service", "svc_")
-    assert set(service["permissions"]["access"]) == {"access.people.read", "access.evaluate"}
+    assert set(service["permissions"]["access"]) == {
+        "access.people.read", "access.evaluate", "access.responsibilities.read",
+    }  # fmt: skip
     assert "enquiry" not in service["permissions"]
 
 
@@ -86,7 +88,10 @@ async def test_whoever_is_active_is_a_member(gateway: Client, admin: Client) -> 
     asked = {"issuer": "https://login.example", "external_id": "ext-a", "client_id": "portal"}
     found = (await gateway.post(RESOLVE, json=asked)).json()
     assert (found["name"], found["client_id"]) == ("Alice", "portal")
-    assert found["permissions"] == {"enquiry": {"enquiry.file": "*"}}
+    assert found["permissions"] == {
+        "access": {"access.responsibilities.read": "*"},
+        "enquiry": {"enquiry.file": "*"},
+    }
 
 
 async def test_scopes_name_every_org_unit_below(gateway: Client, admin: Client, started: bootstrap.Started) -> None:
