@@ -107,7 +107,7 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
 def _operations(service: Service, world: World, metrics: Metrics) -> APIRouter:
     """Make what a service itself leaves open: its health, its numbers, the catalogue of its permissions."""
     router = APIRouter()
-    rights = (*service.permissions, webhooks.endpoints.subscription(service.name))
+    rights = (*service.permissions, *webhooks.endpoints.rights(service.name))
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
