@@ -136,6 +136,39 @@ async def test_what_is_wrong_is_pointed_at(admin: Client) -> None:
     assert (nowhere.status_code, nowhere.json()["code"]) == (404, "not-found")
 
 
+async def test_a_name_that_says_nothing_is_refused_and_blanks_around_one_are_left_out(admin: Client) -> None:
+    for field in ("user_name", "name"):
+        body = {"user_name": "asmith", "name": "Alice Smith"} | {field: " \t "}
+        answer = await admin.post("/access/v1/people", json=body)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{field}")
+    made = await admin.made("/access/v1/people", user_name=" asmith ", name=" Alice Smith\u3000")
+    assert (made["user_name"], made["name"]) == ("asmith", "Alice Smith")
+    changed = await admin.patch(
+        f"/access/v1/people/{made['id']}", json={"external_id": " "}, headers={"If-Match": made["etag"]}
+    )
+    assert (changed.status_code, changed.json()["errors"][0]["pointer"]) == (422, "/external_id")
+    for path in ("/access/v1/groups", "/access/v1/org-units"):
+        assert (await admin.post(path, json={"name": "  "})).status_code == 422, path
+
+
+async def test_nobody_leaves_before_joining(admin: Client) -> None:
+    dates = {"joined_on": "2024-09-01", "left_on": "2024-08-31"}
+    answer = await admin.post("/access/v1/people", json={"user_name": "a", "name": "A"} | dates)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/left_on")
+    made = await admin.made("/access/v1/people", user_name="a", name="A", joined_on="2024-09-01", left_on="2024-09-01")
+    path, tag = f"/access/v1/people/{made['id']}", {"If-Match": made["etag"]}
+    for change, pointer in (
+        ({"left_on": "2024-08-31"}, "/left_on"),
+        ({"joined_on": "2024-09-02"}, "/joined_on"),
+        ({"joined_on": "2025-01-01", "left_on": "2024-12-31"}, "/left_on"),
+    ):
+        answer = await admin.patch(path, json=change, headers=tag)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer), change
+    assert (await admin.get(path)).json() == made
+    later = await admin.patch(path, json={"joined_on": "2025-01-01", "left_on": None}, headers=tag)
+    assert (later.json()["joined_on"], later.json()["left_on"]) == ("2025-01-01", None)
+
+
 async def test_who_has_left_is_stood_in_for_by_the_deputy(admin: Client) -> None:
     deputy = await admin.made("/access/v1/people", user_name="d", name="Deputy", email="d@campus.example")
     owner = await admin.made("/access/v1/people", user_name="o", name="Owner", deputy=deputy["id"])

@@ -1,7 +1,7 @@
 """People: added, changed, gone, back again; and who is told in their place."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -40,6 +40,7 @@ async def get(session: AsyncSession, person_id: str) -> Person:
 
 async def create(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller | str, now: datetime) -> Person:
     """Add a person; `facts` are columns of `Person`. Raises `NameTaken`, `Invalid`."""
+    _demand_order(facts)
     await _demand_sound(session, facts, of=None)
     person = Person(id=ids.new("per"), created_at=now, updated_at=now, **facts)
     session.add(person)
@@ -52,6 +53,7 @@ async def create(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller 
 
 async def change(session: AsyncSession, person: Person, facts: Mapping[str, Any], *, by: Caller, now: datetime) -> None:
     """Change what `facts` names; whoever cached the person's rights asks anew."""
+    _demand_order(facts, joined_on=person.joined_on, left_on=person.left_on)
     await _demand_sound(session, facts, of=person.id)
     for name, value in facts.items():
         setattr(person, name, value)
@@ -89,6 +91,15 @@ async def reactivate(session: AsyncSession, person: Person, *, by: Caller, now: 
     await publish(session, fact, of=person.id, version=person.version, actor=by, now=now)
     audit.record(session, "person.returned", kind="person", of=person.id, by=by, now=now)
     await freshness.forget(session, person.id)
+
+
+def _demand_order(facts: Mapping[str, Any], *, joined_on: date | None = None, left_on: date | None = None) -> None:
+    """Refuse a day of leaving before that of joining; `joined_on` and `left_on` are what is known so far."""
+    joined, left = facts.get("joined_on", joined_on), facts.get("left_on", left_on)
+    named = [name for name in ("left_on", "joined_on") if name in facts]
+    if named and joined and left and left < joined:
+        sentence = f"Nobody leaves before joining: left_on would be {left}, joined_on {joined}."
+        raise Invalid.at(f"/{named[0]}", sentence, "left-before-joining")
 
 
 async def _demand_sound(session: AsyncSession, facts: Mapping[str, Any], *, of: str | None) -> None:

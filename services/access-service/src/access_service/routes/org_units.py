@@ -22,6 +22,7 @@ from lodge_kit.identity import EVERYWHERE, Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
+from lodge_kit.texts import Name
 from lodge_kit.world import Now
 
 router = APIRouter(tags=["people"], route_class=IdempotentRoute)
@@ -33,7 +34,7 @@ Writer = Annotated[Caller, requires(rights.PEOPLE_WRITE)]
 class OrgUnitChange(Change):
     """What may be changed of an org unit."""
 
-    name: str = Field(default="", min_length=1, max_length=200)
+    name: Name = Field(default="")
     code: str | None = Field(default=None, max_length=100)
     parent: Id | None = None
 
@@ -41,7 +42,7 @@ class OrgUnitChange(Change):
 class OrgUnitIn(OrgUnitChange):
     """An org unit to add."""
 
-    name: str = Field(min_length=1, max_length=200, examples=["Faculty of Science"])
+    name: Name = Field(examples=["Faculty of Science"])
 
 
 class OrgUnitOut(BaseModel):

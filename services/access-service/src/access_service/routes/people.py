@@ -22,6 +22,7 @@ from lodge_kit.identity import EVERYWHERE, Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
+from lodge_kit.texts import Name
 from lodge_kit.world import Now
 
 router = APIRouter(tags=["people"], route_class=IdempotentRoute)
@@ -33,14 +34,12 @@ Writer = Annotated[Caller, requires(rights.PEOPLE_WRITE)]
 class PersonChange(Change):
     """What may be changed of a person; null clears (RFC 7396)."""
 
-    user_name: str = Field(default="", min_length=1, max_length=200, examples=["asmith"])
-    external_id: str | None = Field(
+    user_name: Name = Field(default="", examples=["asmith"])
+    external_id: Name | None = Field(
         default=None,
-        min_length=1,
-        max_length=200,
         description="What your OpenID provider's immutable claim says; never an e-mail.",
     )
-    name: str = Field(default="", min_length=1, max_length=200, examples=["Alice Smith"])
+    name: Name = Field(default="", examples=["Alice Smith"])
     email: EmailStr | None = None
     org_unit: Id | None = None
     manager: Id | None = None
@@ -53,8 +52,8 @@ class PersonChange(Change):
 class PersonIn(PersonChange):
     """A person to add."""
 
-    user_name: str = Field(min_length=1, max_length=200, examples=["asmith"])
-    name: str = Field(min_length=1, max_length=200, examples=["Alice Smith"])
+    user_name: Name = Field(examples=["asmith"])
+    name: Name = Field(examples=["Alice Smith"])
 
 
 class PersonOut(BaseModel):
