@@ -12,6 +12,7 @@ from datetime import date, datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from access_service import appointments, expiring, leaving
 from access_service.responsibilities.looking_ahead import look_ahead
 from access_service.settings import Settings
 from lodge_kit.world import World
@@ -40,8 +41,20 @@ async def _tell_of_gaps(session: AsyncSession, turn: Turn) -> bool:
     return False
 
 
-ROUNDS: tuple[Round, ...] = (_tell_of_gaps,)
-"""In this order."""
+async def _let_go(session: AsyncSession, turn: Turn) -> bool:
+    return await leaving.let_go(session, today=turn.today, now=turn.now)
+
+
+async def _move_on(session: AsyncSession, turn: Turn) -> bool:
+    return await appointments.turn_of_day(session, today=turn.today, now=turn.now)
+
+
+async def _warn_of_keys(session: AsyncSession, turn: Turn) -> bool:
+    return await expiring.warn(session, now=turn.now)
+
+
+ROUNDS: tuple[Round, ...] = (_let_go, _move_on, _tell_of_gaps, _warn_of_keys)
+"""In this order: who has left is moved nowhere, and what nobody answers for then is a gap."""
 
 
 async def go_round(world: World) -> None:
