@@ -1,6 +1,7 @@
 """Laws of the rules: trees of org units, scopes of permissions, warnings."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ def test_the_way_from_the_root_begins_at_the_top_and_ends_at_the_unit(tree: dict
     for unit in tree:
         way = rules.above(unit, tree)
         assert (way[-1], tree[way[0]]) == (unit, None)
-        assert all(tree[below] == over for over, below in zip(way, way[1:], strict=False))
+        assert all(tree[below] == over for over, below in pairwise(way))
 
 
 @given(tree=Trees)
