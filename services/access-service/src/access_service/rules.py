@@ -88,3 +88,21 @@ def warning_due(left: timedelta, warned: int | None = None) -> int | None:
     """Answer which warning is due for what has so long left; `warned` is the last one that was given."""
     due = min((days for days in WARNED if left <= timedelta(days=days)), default=None)
     return due if due is not None and (warned is None or due < warned) else None
+
+
+def shortest_way(inheritance: Mapping[str, Iterable[str]], given: str, containing: Iterable[str]) -> tuple[str, ...]:
+    """Answer the roles from the given one to the nearest of `containing`; of ways equally short, the first by id."""
+    goals = set(containing)
+    reached: set[str] = {given}
+    ways: list[tuple[str, ...]] = [(given,)]
+    while ways:
+        found = [way for way in ways if way[-1] in goals]
+        if found:
+            return min(found)
+        further: list[tuple[str, ...]] = []
+        for way in sorted(ways):
+            fresh = [role for role in sorted(inheritance.get(way[-1], ())) if role not in reached]
+            reached.update(fresh)
+            further += [(*way, role) for role in fresh]
+        ways = further
+    raise LookupError(f"no role out of {goals} is inherited by {given}")
