@@ -195,7 +195,7 @@ async def _demand_sound(
     session: AsyncSession, person: Person, facts: Mapping[str, Any], *, by: Caller, primary: bool
 ) -> None:
     await attribute_sources.demand(session, by, _said(primary=primary))
-    await org_units.demand(session, facts.get("org_unit"))
+    await org_units.demand_open(session, facts.get("org_unit"))
     await present.demand_person(session, facts.get("manager"), pointer="/manager", other_than=person.id)
 
 

@@ -56,13 +56,18 @@ async def path(session: AsyncSession, unit: OrgUnit) -> list[OrgUnit]:
 
 
 async def demand(session: AsyncSession, unit: str | None, *, pointer: str = "/org_unit") -> None:
-    """Refuse with 422 a unit that does not exist or is closed."""
+    """Refuse with 422 a unit that does not exist."""
+    if unit is not None and await session.get(OrgUnit, unit) is None:
+        raise Invalid.at(pointer, f"There is no org unit {unit}.", "unknown-org-unit")
+
+
+async def demand_open(session: AsyncSession, unit: str | None, *, pointer: str = "/org_unit") -> None:
+    """Refuse with 422 to place anything in a unit that does not exist or is closed."""
+    await demand(session, unit, pointer=pointer)
     if unit is None:
         return
     # Locked against closing until this transaction is through.
-    found = await session.get(OrgUnit, unit, with_for_update={"read": True})
-    if found is None:
-        raise Invalid.at(pointer, f"There is no org unit {unit}.", "unknown-org-unit")
+    found = await session.get_one(OrgUnit, unit, with_for_update={"read": True})
     if found.state == "closed":
         raise Invalid.at(pointer, f"The org unit {found.name} is closed.", "closed-org-unit")
 
@@ -72,7 +77,7 @@ async def create(
 ) -> OrgUnit:
     """Add a unit below `parent`, or at the top. What is held for `parent` holds there too, so everybody asks anew."""
     await _lock(session)
-    await demand(session, parent, pointer="/parent")
+    await demand_open(session, parent, pointer="/parent")
     if parent is not None and len(rules.above(parent, await parents(session))) >= DEEPEST:
         raise _too_deep()
     unit = OrgUnit(id=ids.new("org"), name=name, code=code, parent=parent, created_at=now, updated_at=now)
@@ -111,7 +116,7 @@ async def reopen(session: AsyncSession, unit: OrgUnit, *, by: Caller, now: datet
     """Take a closed unit back into use. Raises `Conflict`."""
     if unit.state == "active":
         raise Conflict("This org unit is not closed.")
-    await demand(session, unit.parent, pointer="/parent")
+    await demand_open(session, unit.parent, pointer="/parent")
     unit.state, unit.updated_at = "active", now
     audit.record(session, "org-unit.reopened", kind="org-unit", of=unit.id, by=by, now=now)
     await session.flush()
@@ -134,7 +139,7 @@ async def delete(session: AsyncSession, unit: OrgUnit, *, by: Caller, now: datet
 
 async def _demand_place(session: AsyncSession, unit: OrgUnit, parent: str | None) -> None:
     await _lock(session)
-    await demand(session, parent, pointer="/parent")
+    await demand_open(session, parent, pointer="/parent")
     tree = await parents(session)
     if rules.subtree_in_circle(unit.id, parent, tree):
         raise Invalid.at("/parent", "A unit cannot be placed below itself.", "circle")

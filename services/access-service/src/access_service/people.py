@@ -169,7 +169,7 @@ async def _demand_not_appointed(session: AsyncSession, person: Person, new: Iter
 
 
 async def _demand_sound(session: AsyncSession, facts: Mapping[str, Any], *, of: str | None) -> None:
-    await org_units.demand(session, facts.get("org_unit"))
+    await org_units.demand_open(session, facts.get("org_unit"))
     for name in ("manager", "deputy"):
         await present.demand_person(session, facts.get(name), pointer=f"/{name}", other_than=of or "")
     same = []
