@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import SettingsConfigDict
-from sqlalchemy import Column, MetaData, Text, UniqueConstraint, select
+from sqlalchemy import Column, MetaData, Select, Text, UniqueConstraint, select
 from sqlalchemy.orm import registry
 from sqlmodel import Field as ColumnField
 from sqlmodel import SQLModel, col
@@ -116,6 +116,13 @@ def _shown(slip: Slip) -> SlipOut:
     return SlipOut(**slip.model_dump(), etag=etags.etag(slip))
 
 
+def _found(q: str | None, numbers: list[int] | None) -> Select[Slip]:
+    found = select(Slip)
+    if q is not None:
+        found = found.where(contains(q, col(Slip.text)))
+    return found if numbers is None else found.where(col(Slip.number).in_(numbers))
+
+
 def _router(note: "procrastinate.tasks.Task[..., Any, ...]") -> APIRouter:
     router = APIRouter(route_class=IdempotentRoute, tags=["slips"])
 
@@ -141,14 +148,21 @@ def _router(note: "procrastinate.tasks.Task[..., Any, ...]") -> APIRouter:
     async def list_slips(
         request: Request, ask: Annotated[Ask, SLIPS.ask], _by: Annotated[Caller, requires(READ)],
         q: Annotated[str | None, Query(max_length=200)] = None, number: int | None = None,
+        among: Annotated[list[int] | None, Query()] = None,
     ) -> Response:  # fmt: skip
         """List the slips."""
-        found = select(Slip)
-        if q is not None:
-            found = found.where(contains(q, col(Slip.text)))
-        if number is not None:
-            found = found.where(col(Slip.number) == number)
+        found = _found(q, [number] if number is not None else among)
         return await SLIPS.answer(request, ask, found, lambda row: _shown(row[0]), filename="slips")
+
+    @router.get("/slips/{slip_id}", response_model=SlipOut)
+    async def get_slip(
+        request: Request, slip_id: str, session: Session, _by: Annotated[Caller, requires(READ)]
+    ) -> Response:
+        """Read a slip."""
+        slip = await session.get(Slip, slip_id)
+        if slip is None:
+            raise NotFound(f"There is no slip {slip_id}.")
+        return etags.answer(request, _shown(slip))
 
     @router.patch("/slips/{slip_id}", response_model=SlipOut)
     async def change_slip(

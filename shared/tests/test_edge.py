@@ -14,6 +14,8 @@ from lodge_kit.testing.client import Client
 
 pytestmark = pytest.mark.anyio
 
+JSON = {"Content-Type": "application/json"}
+
 
 @pytest.fixture
 def logged() -> Any:
@@ -77,7 +79,7 @@ async def test_a_body_that_is_too_large_is_413(clerk: Client, declared: bool) ->
             yield b" " * 100_000
 
     body: Any = b" " * 3_000_000 if declared else parts()
-    answer = await clerk.post("/desk/v1/slips", content=body, headers={"Content-Type": "application/json"})
+    answer = await clerk.post("/desk/v1/slips", content=body, headers=JSON)
     assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
     assert answer.json()["code"] == "content-too-large"
 
@@ -85,7 +87,7 @@ async def test_a_body_that_is_too_large_is_413(clerk: Client, declared: bool) ->
 async def test_wrong_values_are_pointed_at_and_malformed_json_is_400(clerk: Client) -> None:
     wrong = await clerk.post("/desk/v1/slips", json={"number": "x", "a/b": 1})
     assert {one["pointer"] for one in wrong.json()["errors"]} == {"/text", "/number", "/a~1b"}
-    malformed = await clerk.post("/desk/v1/slips", content=b'{"text":', headers={"Content-Type": "application/json"})
+    malformed = await clerk.post("/desk/v1/slips", content=b'{"text":', headers=JSON)
     assert (malformed.status_code, malformed.json()["code"]) == (400, "malformed-json")
     query = await clerk.get("/desk/v1/slips?limit=500")
     assert [one["pointer"] for one in query.json()["errors"]] == ["query/limit"]
@@ -121,11 +123,80 @@ def test_a_pointer_names_places_of_the_body_and_no_branches_of_our_models(body: 
     assert [one.pointer for one in problem.errors] == [pointer]
 
 
-@pytest.mark.parametrize("body", [{"text": "a\0b"}, {"text": "x", "number": 2**70}])
-async def test_a_value_that_the_database_cannot_hold_is_422(clerk: Client, body: dict[str, Any]) -> None:
-    answer = await clerk.post("/desk/v1/slips", json=body)
+async def test_a_text_that_no_database_can_hold_is_pointed_at(clerk: Client) -> None:
+    for body, pointer in (
+        (rb'{"text": "a\u0000b"}', "/text"),
+        (rb'{"text": "x", "once": "\ud83d"}', "/once"),
+        (rb'{"text": "x", "other": [{"a/b": "\u0000"}]}', "/other/0/a~1b"),
+        (rb'{"text": "x", "\u0000": 1}', ""),
+    ):
+        answer = await clerk.post("/desk/v1/slips", content=body, headers=JSON)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), body
+        assert [one["pointer"] for one in answer.json()["errors"]] == [pointer]
+        assert (pointer or "the body itself") in answer.json()["detail"]
+    asked = await clerk.get("/desk/v1/slips?q=%00")
+    assert [one["pointer"] for one in asked.json()["errors"]] == ["query/q"]
+    assert (await clerk.patch("/desk/v1/slips/a%00", json={"text": "x"}, headers={"If-Match": "*"})).status_code == 404
+    paired = await clerk.post("/desk/v1/slips", content=rb'{"text": "\ud83d\ude00 \\u0000"}', headers=JSON)
+    assert (paired.status_code, paired.json()["text"]) == (201, "\N{GRINNING FACE} \\u0000")
+
+
+async def test_a_number_that_the_database_cannot_hold_is_422(clerk: Client) -> None:
+    answer = await clerk.post("/desk/v1/slips", json={"text": "x", "number": 2**70})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
-    assert (await clerk.get("/desk/v1/slips?q=%00")).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "expected"),
+    [
+        (b"", "application/json", (422, "The body is missing: send a JSON object.")),
+        (b"[]", "application/json", (422, "Some values are wrong: the body itself. Each is explained under errors.")),
+        (b"text=x", "application/x-www-form-urlencoded", (415, "application/json")),
+        (b'{"text": "x"}', "text/plain", (415, "application/json")),
+        (b'{"text": "x"}', None, (415, "application/json")),
+        (b'{"text": "x"', "application/json", (400, "not JSON")),
+        (b'{"text": "\xff"}', "application/json", (400, "not JSON")),
+        (b'{"text": "x"}', "Application/JSON; charset=utf-8", (201, "")),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_told_why(
+    clerk: Client, content: bytes, kind: str | None, expected: tuple[int, str]
+) -> None:
+    answer = await clerk.post("/desk/v1/slips", content=content, headers={"Content-Type": kind} if kind else {})
+    assert answer.status_code == expected[0]
+    assert expected[1] in answer.json().get("detail", "")
+
+
+async def test_what_a_patch_takes_is_said_with_415(clerk: Client) -> None:
+    made = await clerk.made("/desk/v1/slips", text="x")
+    path, seen = f"/desk/v1/slips/{made['id']}", {"If-Match": made["etag"]}
+    answer = await clerk.patch(path, content=b"{}", headers=seen | {"Content-Type": "application/xml"})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
+    assert answer.headers["accept"] == "application/merge-patch+json, application/json"
+    merged = await clerk.patch(
+        path, content=b'{"text": "y"}', headers=seen | {"Content-Type": "application/merge-patch+json"}
+    )
+    assert merged.status_code == 200
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"text": "\xff"}', b"", b" " * 3_000_000, rb'{"text": "\u0000"}'])
+async def test_a_stranger_is_told_so_before_what_is_wrong_with_the_body(clerk: Client, content: bytes) -> None:
+    async def parts() -> Any:
+        yield content
+
+    for headers in ({}, {"Authorization": "Bearer none"}, {"Idempotency-Key": "k"}):
+        answer = await clerk.http.post("/desk/v1/slips", content=parts(), headers=JSON | headers)
+        assert (answer.status_code, answer.json()["code"]) == (401, "not-authenticated")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_a_parameter_that_has_one_value_is_refused_twice(clerk: Client) -> None:
+    for query in ("number=1&number=2", "limit=5&limit=5", "q=a&number=1&q="):
+        answer = await clerk.get(f"/desk/v1/slips?{query}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "repeated-parameter"), query
+        assert query.split("=")[0] in answer.json()["detail"]
+    several = await clerk.get("/desk/v1/slips?among=1&among=2")
+    assert several.status_code == 200
 
 
 async def test_an_error_on_our_side_says_nothing_of_itself_but_the_log_does(
@@ -154,7 +225,7 @@ async def test_a_service_says_how_it_is_and_counts_what_it_does(clerk: Client) -
     counted = (await clerk.http.get("/metrics")).text
     assert 'lodge_requests_total{method="GET",route="/desk/v1/slips",status="200"} 1.0' in counted
     named = (await clerk.http.get("/internal/v1/permissions")).json()["items"]
-    assert [one["name"] for one in named] == ["desk.read", "desk.write", "desk.subscribe"]
+    assert [one["name"] for one in named] == ["desk.read", "desk.write", "desk.subscribe", "desk.webhooks"]
 
 
 async def test_the_document_is_valid_openapi_with_problems_and_webhooks(clerk: Client) -> None:

@@ -60,12 +60,53 @@ async def test_two_changes_at_once_do_not_overwrite_each_other(clerk: Client) ->
 
 
 @pytest.mark.parametrize(
-    ("header", "status"), [("*", 200), ('"9", "1"', 200), ('W/"1"', 412), ('"2"', 412), ("1", 412)]
+    ("header", "status"),
+    [
+        ("*", 200),
+        ('"9", "1"', 200),
+        (' "9" ,, "1",', 200),
+        ('"9,", "1"', 200),
+        ('"2"', 412),
+        ('W/"1"', 412),
+        ('W/"1", "2"', 412),
+        ('"0,"1",2"', 400),
+        ('"0, \\"1\\""', 400),
+        ("1", 400),
+        ('"1', 400),
+        ('w/"1"', 400),
+        ('*, "1"', 400),
+        ('"2" "1"', 400),
+    ],
 )
-async def test_if_match_compares_strongly(clerk: Client, header: str, status: int) -> None:
+async def test_if_match_is_read_and_compared_as_rfc_9110_has_it(clerk: Client, header: str, status: int) -> None:
     made = await clerk.made("/desk/v1/slips", text="x")
     answer = await clerk.patch(f"/desk/v1/slips/{made['id']}", json={"text": "y"}, headers={"If-Match": header})
     assert answer.status_code == status
+    assert answer.json().get("code") == {200: None, 412: "etag-stale", 400: "bad-request"}[status]
+
+
+async def test_a_tag_with_a_comma_in_it_is_one_tag(clerk: Client) -> None:
+    made = await clerk.made("/desk/v1/slips", text="x")
+    answer = await clerk.patch(f"/desk/v1/slips/{made['id']}", json={"text": "y"}, headers={"If-Match": '"0,1","1,2"'})
+    assert answer.status_code == 412
+
+
+async def test_a_list_may_come_in_several_headers(clerk: Client) -> None:
+    made = await clerk.made("/desk/v1/slips", text="x")
+    headers = [*clerk.headers.items(), ("If-Match", '"9"'), ("If-Match", '"1"')]
+    answer = await clerk.http.patch(f"/desk/v1/slips/{made['id']}", json={"text": "y"}, headers=headers)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [('"9", "1"', 304), ('W/"1"', 304), ("*", 304), ('"2"', 200), ("1", 200), ('"0,"1",2"', 200), ("", 200)],
+)
+async def test_if_none_match_compares_weakly(clerk: Client, header: str, status: int) -> None:
+    made = await clerk.made("/desk/v1/slips", text="x")
+    answer = await clerk.get(f"/desk/v1/slips/{made['id']}", headers={"If-None-Match": header})
+    assert answer.status_code == status
+    assert answer.headers["etag"] == '"1"'
 
 
 # Idempotency-Key

@@ -20,6 +20,7 @@ from lodge_kit.testing.receiver import Receiver
 from lodge_kit.testing.waiting import until
 from lodge_kit.webhooks import courier
 from lodge_kit.webhooks.courier import SCHEDULE, Courier, Try
+from lodge_kit.webhooks.endpoints import oversight, subscription
 
 pytestmark = pytest.mark.anyio
 
@@ -114,6 +115,53 @@ async def test_an_endpoint_is_changed_and_removed_by_who_saw_it(clerk: Client, r
     assert (await clerk.call("DELETE", path, headers=tag)).status_code == 412
     assert (await clerk.call("DELETE", path, headers={"If-Match": changed.headers["etag"]})).status_code == 204
     assert (await clerk.get(path)).status_code == 404
+
+
+async def test_an_endpoint_is_its_owners_and_the_administrators_alone(
+    clerk: Client, desk: Any, receiver: Receiver
+) -> None:
+    made = await registered(clerk, receiver.url)
+    await filed(clerk)
+    await Courier(desk.world).drain()
+    delivery = (await deliveries(clerk))[0]["id"]
+    rival = clerk.acting("per_01J000000000000000000R1VA1", (subscription("desk"),))
+    path, tag = f"{HOOKS}/{made['id']}", {"If-Match": made["etag"]}
+    for method, where, asked in (
+        ("GET", path, {}),
+        ("PATCH", path, {"json": {"url": "https://rival.example/"}, "headers": tag}),
+        ("DELETE", path, {"headers": tag}),
+        ("POST", f"{path}/pause", {}),
+        ("POST", f"{path}/resume", {}),
+        ("GET", f"/desk/v1/deliveries/{delivery}", {}),
+        ("POST", f"/desk/v1/deliveries/{delivery}/redeliver", {}),
+    ):
+        answer = await rival.call(method, where, **asked)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not-found"), (method, where)
+    for where in (HOOKS, "/desk/v1/deliveries", f"{HOOKS}?owner={made['owner']['id']}"):
+        assert (await rival.get(where)).json()["items"] == [], where
+    assert (await clerk.get(path)).json() == {k: v for k, v in made.items() if k != "secret"}
+
+    somewhere: dict[str, Any] = {
+        subscription("desk").name: "*",
+        oversight("desk").name: ["org_01J0000000000000000000VN1T"],
+    }
+    assert (await rival.acting("per_01J000000000000000000R1VA1", somewhere).get(path)).status_code == 404
+    keeper = clerk.acting("per_01J00000000000000000KEEPER", (subscription("desk"), oversight("desk")))
+    assert [one["id"] for one in (await keeper.get(HOOKS)).json()["items"]] == [made["id"]]
+    assert (await keeper.get(f"{HOOKS}?owner=me")).json()["items"] == []
+    assert (await deliveries(keeper))[0]["id"] == delivery
+    assert (await keeper.post(f"/desk/v1/deliveries/{delivery}/redeliver")).status_code == 202
+    paused = await keeper.post(f"{path}/pause")
+    assert (paused.json()["state"], paused.json()["owner"]["name"]) == ("paused", "The Clerk")
+    assert (await keeper.call("DELETE", path, headers={"If-Match": paused.headers["etag"]})).status_code == 204
+
+
+async def test_who_may_subscribe_for_an_org_unit_alone_is_not_told_of_all(clerk: Client) -> None:
+    bounded = clerk.acting(
+        "per_01J000000000000000000B0VND", {subscription("desk").name: ["org_01J0000000000000000000VN1T"]}
+    )
+    for path in (HOOKS, "/desk/v1/events", "/desk/v1/deliveries"):
+        assert (await bounded.get(path)).status_code == 403, path
 
 
 # Delivering
@@ -277,7 +325,7 @@ async def test_a_paused_endpoint_gets_nothing_and_catches_up_in_order(
     await clerk.post(f"{path}/resume")
     await sender.drain()
     assert sorted(got.verified(made["secret"])["data"]["text"] for got in receiver.got) == ["0", "1", "2"]
-    assert (await clerk.post(f"{path}/explode")).status_code == 422
+    assert (await clerk.post(f"{path}/explode")).status_code == 404
 
 
 async def test_resuming_does_not_send_what_failed_before_the_receiver_was_well_again(
@@ -508,11 +556,17 @@ async def _behind(clerk: Client, after: str) -> bool:
 async def test_events_are_read_by_type_and_a_made_up_cursor_is_refused(clerk: Client, desk: Any) -> None:
     await filed(clerk)
     await courier.sequence(desk.world)
-    for types, count in (("slip.*", 1), ("slip.filed,desk.opened", 1), ("desk.opened", 0), ("*", 1), ("sl%.*", 0)):
+    for types, count in (("slip.*", 1), ("slip.filed,desk.opened", 1), ("desk.opened", 0), ("*", 1)):
         page = (await clerk.get("/desk/v1/events", params={"types": types})).json()
         assert len(page["items"]) == count, types
     for made_up in ("x", "-1", "1" * 30, "1.5"):
         assert (await clerk.get(f"/desk/v1/events?after={made_up}")).status_code == 422
+    for unknown in ("slip.eaten", "slip.filed,ship.*", "slip*", "sl%25.*", "slip.filed,", ""):
+        answer = await clerk.get(f"/desk/v1/events?types={unknown}")
+        assert answer.status_code == 422, unknown
+        assert [(one["pointer"], one["code"]) for one in answer.json()["errors"]] == [
+            ("query/types", "unknown-event-type")
+        ]
     kinds = (await clerk.get("/desk/v1/event-types")).json()["items"]
     assert kinds[0] == {"type": "slip.filed", "description": "A slip was filed.", "subject": "slip", "v": 1}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from cryptography.fernet import Fernet
@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from openapi_spec_validator import validate
+from pydantic import BaseModel, ValidationError
 
 import access_service.app
 import access_service.settings
@@ -52,6 +53,27 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FastAPI]:
 @pytest.fixture(scope="module")
 def documents(apps: dict[str, FastAPI]) -> dict[str, dict[str, Any]]:
     return {name: app.openapi() for name, app in apps.items()}
+
+
+CHECKED_ELSEWHERE = {"url", "sql", "database", "username"}
+"""Texts that a rule of their own reads, which says more than that they are blank, and names that others give."""
+
+
+def _bodies(app: FastAPI) -> Iterator[type[BaseModel]]:
+    for path, dependant in _routes(app):
+        for field in dependant.body_params if not path.startswith("/internal/") else ():
+            for one in (field.field_info.annotation, *get_args(field.field_info.annotation)):
+                if isinstance(one, type) and issubclass(one, BaseModel):
+                    yield one
+
+
+def _takes(model: type[BaseModel], field: str, text: str) -> bool:
+    """Say whether a field takes a text, whatever the others hold."""
+    try:
+        model.model_validate({field: text})
+    except ValidationError as wrong:
+        return not any(one["loc"][:1] == (field,) for one in wrong.errors())
+    return True
 
 
 def _routes(app: FastAPI) -> Iterator[tuple[str, Dependant]]:
@@ -109,6 +131,24 @@ def test_every_route_asks_for_a_caller(apps: dict[str, FastAPI]) -> None:
         assert len(routes) > 20, name
         unguarded = {path for path, dependant in routes.items() if not _asks_for_caller(dependant)}
         assert unguarded <= OPEN, name
+
+
+def test_a_text_that_may_not_be_empty_must_say_something(apps: dict[str, FastAPI]) -> None:
+    said = set()
+    for app in apps.values():
+        for model in _bodies(app):
+            for field in model.model_fields.keys() - CHECKED_ELSEWHERE:
+                if _takes(model, field, "a long enough name") and not _takes(model, field, ""):
+                    said.add(f"{model.__name__}.{field}")
+                    assert not _takes(model, field, "  \u200b  "), f"{model.__name__}.{field}"
+                    assert not _takes(model, field, "    "), f"{model.__name__}.{field}"
+    assert {
+        "PersonIn.name",
+        "PersonChange.user_name",
+        "EnquiryIn.title",
+        "SupplierIn.name",
+        "ReleaseIn.version",
+    } <= said
 
 
 def test_permissions_are_named_after_their_service_and_once(apps: dict[str, FastAPI]) -> None:

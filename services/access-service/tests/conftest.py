@@ -1,6 +1,7 @@
-"""A running access-service with a database of its own, and people to act as."""
+"""A running access-service with a database and a clock of its own, and people to act as."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from cryptography.fernet import Fernet
@@ -19,6 +20,16 @@ from lodge_kit.testing.issuer import Issuer
 ADMINISTRATOR = "per_01J0000000000000000000ADMN"
 
 
+class Time:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
 @pytest.fixture
 def settings(databases: Databases) -> Settings:
     url = databases.of("access", lambda found: migrate(found, access_service.migrations, Row.metadata))
@@ -26,8 +37,13 @@ def settings(databases: Databases) -> Settings:
 
 
 @pytest.fixture
-async def app(settings: Settings, issuer: Issuer) -> FastAPI:
-    return create_app(settings, keys=issuer.keys)
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+async def app(settings: Settings, issuer: Issuer, time: Time) -> FastAPI:
+    return create_app(settings, clock=time, keys=issuer.keys)
 
 
 @pytest.fixture

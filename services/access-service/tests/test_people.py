@@ -4,9 +4,12 @@ import base64
 import csv
 import io
 import json
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from access_service import bootstrap, people, rights
 from lodge_kit.testing.client import Client
@@ -136,6 +139,39 @@ async def test_what_is_wrong_is_pointed_at(admin: Client) -> None:
     assert (nowhere.status_code, nowhere.json()["code"]) == (404, "not-found")
 
 
+async def test_a_name_that_says_nothing_is_refused_and_blanks_around_one_are_left_out(admin: Client) -> None:
+    for field in ("user_name", "name"):
+        body = {"user_name": "asmith", "name": "Alice Smith"} | {field: " \t "}
+        answer = await admin.post("/access/v1/people", json=body)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, f"/{field}")
+    made = await admin.made("/access/v1/people", user_name=" asmith ", name=" Alice Smith\u3000")
+    assert (made["user_name"], made["name"]) == ("asmith", "Alice Smith")
+    changed = await admin.patch(
+        f"/access/v1/people/{made['id']}", json={"external_id": " "}, headers={"If-Match": made["etag"]}
+    )
+    assert (changed.status_code, changed.json()["errors"][0]["pointer"]) == (422, "/external_id")
+    for path in ("/access/v1/groups", "/access/v1/org-units"):
+        assert (await admin.post(path, json={"name": "  "})).status_code == 422, path
+
+
+async def test_nobody_leaves_before_joining(admin: Client) -> None:
+    dates = {"joined_on": "2024-09-01", "left_on": "2024-08-31"}
+    answer = await admin.post("/access/v1/people", json={"user_name": "a", "name": "A"} | dates)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/left_on")
+    made = await admin.made("/access/v1/people", user_name="a", name="A", joined_on="2024-09-01", left_on="2024-09-01")
+    path, tag = f"/access/v1/people/{made['id']}", {"If-Match": made["etag"]}
+    for change, pointer in (
+        ({"left_on": "2024-08-31"}, "/left_on"),
+        ({"joined_on": "2024-09-02"}, "/joined_on"),
+        ({"joined_on": "2025-01-01", "left_on": "2024-12-31"}, "/left_on"),
+    ):
+        answer = await admin.patch(path, json=change, headers=tag)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer), change
+    assert (await admin.get(path)).json() == made
+    later = await admin.patch(path, json={"joined_on": "2025-01-01", "left_on": None}, headers=tag)
+    assert (later.json()["joined_on"], later.json()["left_on"]) == ("2025-01-01", None)
+
+
 async def test_who_has_left_is_stood_in_for_by_the_deputy(admin: Client) -> None:
     deputy = await admin.made("/access/v1/people", user_name="d", name="Deputy", email="d@campus.example")
     owner = await admin.made("/access/v1/people", user_name="o", name="Owner", deputy=deputy["id"])
@@ -184,3 +220,93 @@ async def test_a_cursor_with_text_that_no_row_holds_is_refused(admin: Client) ->
         tampered = base64.urlsafe_b64encode(json.dumps([value, key, made_for]).encode()).decode().rstrip("=")
         answer = await admin.get(f"/access/v1/people?limit=1&cursor={tampered}")
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "query/cursor")
+
+
+async def test_a_person_has_names_a_title_and_a_number(admin: Client) -> None:
+    facts = {"given_name": "Alice", "family_name": "Smith", "title": "Dean", "employee_number": "0042"}
+    made = await admin.made("/access/v1/people", user_name="a", name="Alice Smith", **facts)
+    assert {name: made[name] for name in facts} == facts
+    changed = await admin.patch(
+        f"/access/v1/people/{made['id']}", json={"title": None}, headers={"If-Match": made["etag"]}
+    )
+    assert changed.json()["title"] is None
+    found = (await admin.get("/access/v1/people?employee_number=0042")).json()["items"]
+    assert [one["id"] for one in found] == [made["id"]]
+
+
+async def test_whose_manager_one_is_can_be_asked(admin: Client, client: Client) -> None:
+    boss = await admin.made("/access/v1/people", user_name="boss", name="Boss")
+    await admin.made("/access/v1/people", user_name="a", name="Alice", manager=boss["id"])
+    reader = client.acting(boss["id"], [rights.PEOPLE_READ])
+    assert [one["name"] for one in (await reader.get("/access/v1/people?manager=me")).json()["items"]] == ["Alice"]
+
+
+async def test_whom_the_directory_deleted_is_found_by_nobody_and_frees_the_names(admin: Client, app: FastAPI) -> None:
+    gone = await admin.made("/access/v1/people", user_name="alice", name="Alice", external_id="ext-a")
+    path = f"/access/v1/people/{gone['id']}"
+    await admin.post(f"{path}/deactivate")
+    async with app.state.world.database.transaction() as session:
+        await session.execute(text("UPDATE person SET deleted_at = now() WHERE id = :id"), {"id": gone["id"]})
+    assert (await admin.get("/access/v1/people")).json()["items"] == []
+    assert (await admin.get("/access/v1/people?external_id=ext-a")).json()["items"] == []
+    assert (await admin.get(path)).status_code == 404
+    assert (await admin.get(f"{path}?history=true")).json()["deleted_at"] is not None
+    assert (await admin.get(f"{path}/appointments")).status_code == 404
+    assert (await admin.patch(path, json={"name": "B"}, headers={"If-Match": "*"})).status_code == 404
+    assert (await admin.post(f"{path}/reactivate")).status_code == 404
+    names = (await admin.get(f"/access/v1/names?id={gone['id']}")).json()["items"]
+    assert names == [{"id": gone["id"], "name": "Alice"}]
+    again = await admin.made("/access/v1/people", user_name="Alice", name="Alice", external_id="ext-a")
+    found = await admin.acting("gateway").post("/internal/v1/callers/resolve", json={"external_id": "ext-a"})
+    assert found.json()["id"] == again["id"]
+    refused = await admin.post("/access/v1/people", json={"user_name": "b", "name": "B", "manager": gone["id"]})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/manager")
+    assert (await admin.post("/access/v1/keys", json={"owner": gone["id"]})).status_code == 422
+
+
+async def test_a_move_by_hand_is_told_of(admin: Client, app: FastAPI) -> None:
+    unit = await admin.made("/access/v1/org-units", name="Arts")
+    made = await admin.made("/access/v1/people", user_name="a", name="Alice")
+    path = f"/access/v1/people/{made['id']}"
+    for body in ({"org_unit": unit["id"]}, {"org_unit": unit["id"], "title": "Dean"}):
+        assert (await admin.patch(path, json=body, headers={"If-Match": "*"})).status_code == 200
+    async with app.state.world.database.transaction() as session:
+        rows = await session.execute(
+            text("SELECT type FROM event WHERE subject_id = :id ORDER BY id"), {"id": made["id"]}
+        )
+        assert list(rows.scalars()) == ["person.created", "person.changed", "person.moved", "person.changed"]
+
+
+async def test_who_writes_for_some_org_units_moves_people_within_them_only(admin: Client, client: Client) -> None:
+    arts, law, science = [(await admin.made("/access/v1/org-units", name=one))["id"] for one in "ALS"]
+    dean = client.acting(
+        "per_01J0000000000000000000DEAN", {one.name: [arts, law] for one in (rights.PEOPLE_WRITE, rights.PEOPLE_READ)}
+    )
+    made = await dean.made("/access/v1/people", user_name="a", name="Alice", org_unit=arts)
+    other = await admin.made("/access/v1/people", user_name="b", name="Bob", org_unit=science)
+    for person, unit, status in ((made, law, 200), (made, science, 403), (made, None, 403), (other, arts, 403)):
+        moved = await dean.patch(
+            f"/access/v1/people/{person['id']}", json={"org_unit": unit}, headers={"If-Match": "*"}
+        )
+        assert moved.status_code == status, unit
+    assert (await dean.post("/access/v1/people", json={"user_name": "c", "name": "C"})).status_code == 403
+    assert (await dean.post(f"/access/v1/people/{other['id']}/deactivate")).status_code == 403
+
+
+async def test_one_reads_where_one_belongs(admin: Client, client: Client, time: Any) -> None:
+    unit = await admin.made("/access/v1/org-units", name="Arts")
+    boss = await admin.made("/access/v1/people", user_name="boss", name="Boss")
+    made = await admin.made("/access/v1/people", user_name="a", name="Alice", external_id="ext-a")
+    today = time.now.date()
+    for first, last in ((today - timedelta(days=9), today - timedelta(days=1)), (today, None)):
+        body = {"starts_on": str(first), "ends_on": str(last) if last else None, "manager": boss["id"]}
+        await admin.made(
+            f"/access/v1/people/{made['id']}/appointments", org_unit=unit["id"], kind="staff", primary=True, **body
+        )
+    me = (await client.acting(made["id"]).get("/access/v1/me")).json()
+    assert (me["external_id"], me["status"], me["permissions"]) == ("ext-a", "active", {})
+    assert (me["org_unit"], me["manager"]["name"]) == ({"id": unit["id"], "name": "Arts"}, "Boss")
+    assert [one["starts_on"] for one in me["appointments"]] == [str(today)]
+    account = await admin.made("/access/v1/service-accounts", name="portal")
+    its = (await client.acting(account["id"]).get("/access/v1/me")).json()
+    assert (its["name"], its["org_unit"], its["appointments"]) == ("portal", None, [])

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from sqlalchemy import text
 
 from lodge_kit import events, notices, problems, webhooks
-from lodge_kit.edge import Edge, handle_errors, known_parameters
+from lodge_kit.edge import Edge, handle_errors, known_parameters, storable_texts
 from lodge_kit.identity import Keys, Permission, PublishedKeys, Verifier, caller
 from lodge_kit.metrics import CONTENT_TYPE, Metrics
 from lodge_kit.world import World
@@ -24,12 +24,13 @@ _PROBLEM_SCHEMA = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _DOCUMENTED: dict[int | str, dict[str, Any]] = {
     status: {"description": phrase, "content": {problems.MEDIA_TYPE: _PROBLEM_SCHEMA}}
     for status, phrase in {
-        400: "Malformed JSON or an unknown query parameter.",
+        400: "Malformed JSON, an unknown query parameter, or one that came twice.",
         401: "No credential, or one that does not verify.",
         403: "The right is missing; the detail names the permission.",
         404: "Nothing there that you may see.",
         409: "The state of the thing does not allow it.",
         412: "The etag is stale.",
+        415: "The body is not JSON by its Content-Type.",
         422: "Values that are wrong, each with its pointer.",
         428: "If-Match is missing.",
         503: "Something that this depends on is away; Retry-After says when to ask again.",
@@ -80,7 +81,7 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
         audience=service.name,
         resolve=_permissions_from(world.settings.access_url),
     )
-    metrics, known = Metrics(), Depends(known_parameters)
+    metrics, sound = Metrics(), [Depends(known_parameters), Depends(storable_texts)]
     for router in (*service.routers, *webhooks.ROUTERS, notices.router):
         # The limit stands here and not at the app: there it lies around the Edge, and answers in plain text.
         # Who calls is asked first of all, also where a route forgets to: public ones have the anonymous caller.
@@ -89,13 +90,13 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
             prefix=f"/{service.name}/v1",
             responses=_DOCUMENTED,
             max_body_size=LARGEST_BODY,
-            dependencies=[Depends(caller), known],
+            dependencies=[Depends(caller), *sound],
         )
     for router in service.internal:
         app.include_router(
-            router, prefix="/internal/v1", include_in_schema=False, max_body_size=LARGEST_BODY, dependencies=[known]
+            router, prefix="/internal/v1", include_in_schema=False, max_body_size=LARGEST_BODY, dependencies=sound
         )
-    app.include_router(_operations(service, world, metrics), include_in_schema=False, dependencies=[known])
+    app.include_router(_operations(service, world, metrics), include_in_schema=False, dependencies=sound)
     events.describe(app, service.facts, service=service.name)
     handle_errors(app)
     app.add_middleware(Edge, metrics=metrics)
@@ -106,7 +107,7 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
 def _operations(service: Service, world: World, metrics: Metrics) -> APIRouter:
     """Make what a service itself leaves open: its health, its numbers, the catalogue of its permissions."""
     router = APIRouter()
-    rights = (*service.permissions, webhooks.endpoints.subscription(service.name))
+    rights = (*service.permissions, *webhooks.endpoints.rights(service.name))
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:

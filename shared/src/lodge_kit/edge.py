@@ -1,10 +1,12 @@
 """What every request meets first and last: its id and trace, one log line, the metrics, and errors as problems."""
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi._compat import field_annotation_is_sequence
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -13,14 +15,17 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lodge_kit import context, database, logs, problems
+from lodge_kit import context, database, identity, logs, problems, texts
 from lodge_kit.metrics import Metrics
 
 log = logs.logger(__name__)
 
-_TOO_LARGE = 413
+_MALFORMED, _TOO_LARGE = 400, 413
+"""What FastAPI answers itself to a body that it cannot read."""
 _TOO_LARGE_SAID = "The body is larger than this takes."
 """Starlette answers it in plain text where the length was declared, before a handler is asked."""
+_SUSPICIOUS = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
+_UNSTORABLE = "This has a NUL, or half a surrogate pair: no text can hold either."
 _QUIET = ("/healthz", "/readyz", "/metrics")
 
 
@@ -109,20 +114,49 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        return problems.answer(problem_of(error), instance=request.url.path)
+        problem = _unreadable(request) if isinstance(error.body, bytes) else problem_of(error)
+        return problems.answer(await _of_a_stranger(request) or problem, instance=request.url.path)
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
-        kinds = {404: problems.NotFound, 405: problems.MethodNotAllowed, _TOO_LARGE: problems.ContentTooLarge}
+        kinds = {
+            _MALFORMED: problems.MalformedJson,
+            404: problems.NotFound,
+            405: problems.MethodNotAllowed,
+            _TOO_LARGE: problems.ContentTooLarge,
+        }
         kind = kinds.get(error.status_code, problems.BadRequest)
         sentences = {
+            _MALFORMED: "The body is not JSON: it is not UTF-8, or nested too deeply.",
             404: f"There is no {request.url.path} here. /openapi.json lists what there is.",
             405: f"{request.url.path} does not take {request.method}.",
             _TOO_LARGE: _TOO_LARGE_SAID,
         }
         problem = kind(sentences.get(error.status_code, str(error.detail)))
         problem.headers |= dict(error.headers or {})  # Allow, of a 405
+        if error.status_code in (_MALFORMED, _TOO_LARGE):
+            problem = await _of_a_stranger(request) or problem
         return problems.answer(problem, instance=request.url.path)
+
+
+async def _of_a_stranger(request: Request) -> problems.Problem | None:
+    """Answer 401 where a route was met by somebody who may not ask it anything; None for whom the gateway vouches.
+
+    FastAPI reads the body before it asks for the caller: what is wrong with it is nothing to tell a stranger.
+    """
+    if request.scope.get("route") is None:
+        return None
+    try:
+        await identity.caller(request)
+    except problems.Problem as problem:
+        return problem
+    return None
+
+
+def _unreadable(request: Request) -> problems.Problem:
+    taken = "application/merge-patch+json, application/json" if request.method == "PATCH" else "application/json"
+    sentence = f"The body is of a type that this does not read: send Content-Type: {taken.split(',', maxsplit=1)[0]}."
+    return problems.UnsupportedMediaType(sentence, headers={"Accept": taken})
 
 
 def problem_of(error: RequestValidationError) -> problems.Problem:
@@ -132,20 +166,34 @@ def problem_of(error: RequestValidationError) -> problems.Problem:
     if malformed:
         reason = malformed.get("ctx", {}).get("error", "it cannot be read")
         return problems.MalformedJson(f"The body is not JSON: {reason} at character {malformed['loc'][-1]}.")
-    errors = [
+    if any(one["type"] == "missing" and one["loc"] == ("body",) for one in found):
+        return problems.Invalid.at("", "The body is missing: send a JSON object.", "missing")
+    return _invalid(
         problems.InvalidValue(pointer=_pointer(one, error.body), code=one["type"].replace("_", "-"), detail=one["msg"])
         for one in found
-    ]
-    where = ", ".join(one.pointer for one in errors[:5])
-    return problems.Invalid(f"Some values are wrong: {where}. Each is explained under errors.", errors=errors)
+    )
+
+
+def _invalid(errors: Iterable[problems.InvalidValue]) -> problems.Invalid:
+    listed = list(errors)
+    where = ", ".join(one.pointer or "the body itself" for one in listed[:5])
+    return problems.Invalid(f"Some values are wrong: {where}. Each is explained under errors.", errors=listed)
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def _pointer(error: Mapping[str, Any], body: Any) -> str:
     """Write where a value stands: RFC 6901 within the body, `query/limit` for a parameter."""
     place, *loc = error["loc"]
     parts = _within(body, loc, missing=error["type"] == "missing") if place == "body" else loc
-    written = [str(part).replace("~", "~0").replace("/", "~1") for part in parts]
-    return "/".join(["" if place == "body" else place, *written])
+    return ("" if place == "body" else place) + _written(parts)
+
+
+def _written(place: Iterable[str | int]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
 
 
 def _within(found: Any, loc: Sequence[int | str], *, missing: bool) -> list[int | str]:
@@ -161,15 +209,40 @@ def _within(found: Any, loc: Sequence[int | str], *, missing: bool) -> list[int 
 
 
 async def known_parameters(request: Request) -> None:
-    """Refuse query parameters that the route does not have: a filter that is ignored discloses what it hid."""
+    """Refuse query parameters that the route does not have, and a second value for what has one.
+
+    A filter that is ignored discloses what it hid.
+    """
     route = request.scope.get("route")
     if not request.query_params or not isinstance(route, APIRoute):
         return
-    names: set[str] | None = getattr(route, "lodge_parameters", None)
-    if names is None:
-        names = {f.alias for f in get_flat_params(route.dependant) if f.field_info.in_.value == "query"}  # type: ignore[attr-defined]  # Param has it
-        route.lodge_parameters = names  # type: ignore[attr-defined]  # kept with the route: computed once
-    unknown = sorted(set(request.query_params) - names)
+    repeatable: dict[str, bool] | None = getattr(route, "lodge_parameters", None)
+    if repeatable is None:
+        repeatable = {
+            field.alias: field_annotation_is_sequence(field.field_info.annotation)
+            for field in get_flat_params(route.dependant)
+            if field.field_info.in_.value == "query"  # type: ignore[attr-defined]  # Param has it
+        }
+        route.lodge_parameters = repeatable  # type: ignore[attr-defined]  # kept with the route: computed once
+    unknown = sorted(set(request.query_params) - repeatable.keys())
     if unknown:
-        known = f"It has {', '.join(sorted(names))}." if names else "It has none."
+        known = f"It has {', '.join(sorted(repeatable))}." if repeatable else "It has none."
         raise problems.UnknownParameter(f"This has no query parameter {', '.join(unknown)}. {known}")
+    twice = sorted(n for n, many in repeatable.items() if not many and len(request.query_params.getlist(n)) > 1)
+    if twice:
+        raise problems.RepeatedParameter(f"{', '.join(twice)} has one value here: leave out all but one.")
+
+
+async def storable_texts(request: Request) -> None:
+    """Refuse what no text of ours can hold, pointing at each place: a NUL, half a surrogate pair."""
+    if any("\0" in str(value) for value in request.path_params.values()):
+        raise problems.NotFound(f"There is no {request.url.path} here.")
+    pointers = ["query" + _written([name]) for name, value in request.query_params.multi_items() if "\0" in value]
+    route = request.scope.get("route")
+    # Only what FastAPI has read as JSON: its text is kept with the request, and looked into where an escape says so.
+    if isinstance(route, APIRoute) and route.body_field is not None and _is_json(request):
+        body = await request.body()
+        if body and _SUSPICIOUS.search(body):
+            pointers += map(_written, texts.unstorable(await request.json()))
+    if pointers:
+        raise _invalid(problems.InvalidValue(pointer=one, code="unstorable", detail=_UNSTORABLE) for one in pointers)

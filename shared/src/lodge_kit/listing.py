@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
 from sqlalchemy.orm import Mapped
 from starlette.responses import StreamingResponse
 
-from lodge_kit import database, tabular
+from lodge_kit import database, tabular, texts
 from lodge_kit.problems import Invalid
 
 DEFAULT_LIMIT = 50
@@ -206,7 +206,7 @@ def _read_cursor(cursor: str, fingerprint: str, order: Column) -> tuple[Any, str
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         value, key, made_for = json.loads(text)
-        if any(isinstance(one, str) and not _storable(one) for one in (value, key)):
+        if any(isinstance(one, str) and not texts.is_storable(one) for one in (value, key)):
             raise ValueError("text that no row can hold")  # noqa: TRY301 - one place says what is wrong
         kind: type[Any] = _type(order)
         if issubclass(kind, datetime | date):
@@ -219,10 +219,6 @@ def _read_cursor(cursor: str, fingerprint: str, order: Column) -> tuple[Any, str
             "This cursor was not made for this question. Start again without one, and keep the filters as they are.",
         ) from error
     return value, key
-
-
-def _storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _type(order: Column) -> type[Any]:

@@ -1,7 +1,7 @@
 """Errors as nouns: each has a status, a stable code and a sentence, and becomes `application/problem+json`.
 
     Problem
-    ├── BadRequest            400  malformed JSON, an unknown query parameter
+    ├── BadRequest            400  malformed JSON, an unknown or repeated query parameter
     ├── NotAuthenticated      401  no credential, or one that does not verify
     ├── Forbidden             403  the right is missing; names the permission
     ├── NotFound              404
@@ -83,6 +83,12 @@ class UnknownParameter(BadRequest):
     """A query parameter that the route does not have: never ignored, since a filter ignored is data disclosed."""
 
     code = "unknown-parameter"
+
+
+class RepeatedParameter(BadRequest):
+    """A query parameter that has one value came twice: which one was meant is nobody's to guess."""
+
+    code = "repeated-parameter"
 
 
 class MalformedJson(BadRequest):

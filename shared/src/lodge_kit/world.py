@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import procrastinate
@@ -93,3 +93,11 @@ Here = Annotated[World, Depends(_world)]
 
 Now = Annotated[datetime, Depends(_now)]
 """The instant of this request, aware, in UTC."""
+
+
+async def _today(here: Here, now: Now) -> date:
+    return now.astimezone(here.settings.time_zone).date()
+
+
+Today = Annotated[date, Depends(_today)]
+"""Which day it is at that instant where the institution is."""

@@ -5,6 +5,8 @@ from fastapi import FastAPI
 from access_service import events, jobs, rights
 from access_service.own_directory import OwnDirectory
 from access_service.routes import (
+    appointments,
+    attribute_sources,
     decisions,
     grants,
     groups,
@@ -16,6 +18,7 @@ from access_service.routes import (
     people,
     responsibilities,
     roles,
+    service_accounts,
     support_functions,
     systems,
 )
@@ -33,8 +36,8 @@ SERVICE = Service(
     permissions=rights.ALL,
     facts=events.ALL,
     routers=(
-        me.router, people.router, groups.router, org_units.router, systems.router,
-        roles.router, grants.router, keys.router,
+        me.router, people.router, appointments.router, attribute_sources.router, groups.router, org_units.router,
+        systems.router, roles.router, grants.router, keys.router, service_accounts.router,
         decisions.router,
         # The matrix first: its path would be taken for the id of a responsibility.
         support_functions.router, matrix.router, responsibilities.router,

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import catalogue, freshness, keys, people
+from access_service import catalogue, freshness, keys, people, service_accounts
 from access_service.decisions import ADMINISTRATOR, LODGE
 from access_service.responsibilities import functions
 from access_service.tables import Grant, Permission, Person, Role, RolePermission, ServiceAccount, System
@@ -90,13 +90,12 @@ async def start(session: AsyncSession, accounts: Iterable[str], *, now: datetime
         facts = {"user_name": f"administrator{suffix}", "name": "First Administrator"}
         person = await people.create(session, facts, by=BY, now=now)
         _give(session, person.id, roles[ADMINISTRATOR], now=now)
-        made = await keys.make(session, person.id, label="first administrator", expires_at=None, by=BY, now=now)
+        made = await keys.make(session, person.id, keys.Wanted("first administrator"), by=BY, now=now)
         started.administrator_key = made.text
     for name in accounts:
         made_for = await _account(session, f"{name}-service", roles, now=now)
-        made = await keys.make(
-            session, made_for.id, label=f"first start {now:%Y-%m-%d %H:%M:%S}", expires_at=None, by=BY, now=now
-        )
+        wanted = keys.Wanted(f"first start {now:%Y-%m-%d %H:%M:%S}")
+        made = await keys.make(session, made_for.id, wanted, by=BY, now=now)
         started.service_keys[name] = made.text
     audit.record(session, "lodge.started", kind="system", of=system.id, by=BY, now=now)
     return started
@@ -113,8 +112,8 @@ async def _account(session: AsyncSession, name: str, roles: Mapping[str, Role], 
     ).scalar_one_or_none()
     if found is not None:
         return found
-    description = "Made at first start: calls between the services."
-    account = await keys.add_service_account(session, name=name, description=description, owner=None, by=BY, now=now)
+    facts = {"name": name, "description": "Made at first start: calls between the services."}
+    account = await service_accounts.add(session, facts, by=BY, now=now)
     _give(session, account.id, roles[SERVICE], now=now)
     return account
 

@@ -1,6 +1,7 @@
 """Whom a credential belongs to and what that one may do in Lodge: what the gateway asks before each new caller."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -62,12 +63,12 @@ async def by_key(session: AsyncSession, sha256: bytes, *, now: datetime) -> Reso
             update(ApiKey).where(col(ApiKey.id) == free.scalar_subquery()).values(last_used_at=now),
             execution_options={"synchronize_session": False},
         )
-    return await by_id(session, key.owner, client_id=key.id, now=now)
+    return await _resolved(session, key.owner, client_id=key.id, scopes=key.scopes, now=now)
 
 
 async def by_external_id(session: AsyncSession, external_id: str, *, client_id: str | None, now: datetime) -> Resolved:
     """Answer who it is that an OpenID provider vouches for. Raises `PersonUnknown`, `CallerInactive`."""
-    found = select(col(Person.id)).where(col(Person.external_id) == external_id)
+    found = select(col(Person.id)).where(col(Person.external_id) == external_id, col(Person.deleted_at).is_(None))
     person = (await session.execute(found)).scalar_one_or_none()
     if person is None:
         raise PersonUnknown(
@@ -78,14 +79,35 @@ async def by_external_id(session: AsyncSession, external_id: str, *, client_id: 
 
 
 async def by_id(session: AsyncSession, who: str, *, client_id: str | None, now: datetime) -> Resolved:
-    """Answer a person or service account with its rights. Raises `CallerInactive`."""
+    """Answer a person or service account with its rights, as far as its key goes. Raises `CallerInactive`."""
+    scopes = await scopes_of(session, who, client_id)
+    return await _resolved(session, who, client_id=client_id, scopes=scopes, now=now)
+
+
+async def scopes_of(session: AsyncSession, who: str, client_id: str | None) -> list[str] | None:
+    """Answer the permissions that a call is held to by the key it was made with; None where by none."""
+    if client_id is None or not client_id.startswith("key_"):
+        return None
+    found = select(col(ApiKey.scopes)).where(col(ApiKey.id) == client_id, col(ApiKey.owner) == who)
+    return (await session.execute(found)).scalar_one_or_none()
+
+
+async def held_by(session: AsyncSession, who: str, *, scopes: Sequence[str] | None, now: datetime) -> dict[str, Scope]:
+    """Answer what `who` may do in Lodge and where; with `scopes` no more than these."""
+    held = await decisions.held_in_lodge(session, who, at=now)
+    within = {name: units for name, units in held.items() if scopes is None or name in scopes}
+    parents = await org_units.parents(session) if any(unit for units in within.values() for unit in units) else {}
+    return {name: joined(units, parents) for name, units in within.items()}
+
+
+async def _resolved(
+    session: AsyncSession, who: str, *, client_id: str | None, scopes: Sequence[str] | None, now: datetime
+) -> Resolved:
     kind = Person if who.startswith("per_") else ServiceAccount
     row = (await session.execute(select(col(kind.name), col(kind.status)).where(col(kind.id) == who))).one_or_none()
     if row is None or row.status != "active":
         raise CallerInactive("This account is not active any more. Ask an administrator if that is a mistake.")
-    held = await decisions.held_in_lodge(session, who, at=now)
-    parents = await org_units.parents(session) if any(unit for units in held.values() for unit in units) else {}
     permissions: dict[str, dict[str, Scope]] = {}
-    for name, units in held.items():
-        permissions.setdefault(name.partition(".")[0], {})[name] = joined(units, parents)
+    for name, scope in (await held_by(session, who, scopes=scopes, now=now)).items():
+        permissions.setdefault(name.partition(".")[0], {})[name] = scope
     return Resolved(who, row.name, client_id, permissions)

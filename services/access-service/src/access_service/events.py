@@ -31,12 +31,62 @@ class PersonLeft(Fact):
     external_id: str | None
 
 
+class PersonMoved(Fact):
+    """A person belongs to another org unit or has another manager, by hand or by the appointment of the day."""
+
+    type: ClassVar[str] = "person.moved"
+    subject: ClassVar[str] = "person"
+    external_id: str | None
+    was_in: str | None
+    org_unit: str | None
+    manager: str | None
+
+
+class PersonKept(Fact):
+    """The last day of the only administrator is over; the person stays active, or nobody could let anybody in."""
+
+    type: ClassVar[str] = "person.kept"
+    subject: ClassVar[str] = "person"
+    external_id: str | None
+    left_on: date
+
+
 class PersonReturned(Fact):
     """A person is active again; grants that were not ended hold again."""
 
     type: ClassVar[str] = "person.returned"
     subject: ClassVar[str] = "person"
     external_id: str | None
+
+
+class AppointmentAdded(Fact):
+    """A person was appointed to an org unit, from one day to another, both included."""
+
+    type: ClassVar[str] = "appointment.added"
+    subject: ClassVar[str] = "appointment"
+    person: str
+    org_unit: str
+    kind: str
+    primary: bool
+    starts_on: date
+    ends_on: date | None
+
+
+class AppointmentChanged(Fact):
+    """An appointment was changed; its end is one change."""
+
+    type: ClassVar[str] = "appointment.changed"
+    subject: ClassVar[str] = "appointment"
+    person: str
+    changed: list[str]
+
+
+class AppointmentWithdrawn(Fact):
+    """An appointment that had not begun was taken back."""
+
+    type: ClassVar[str] = "appointment.withdrawn"
+    subject: ClassVar[str] = "appointment"
+    person: str
 
 
 class GrantCreated(Fact):
@@ -74,6 +124,51 @@ class KeyRevoked(Fact):
 
     type: ClassVar[str] = "key.revoked"
     subject: ClassVar[str] = "key"
+    owner: str
+
+
+class KeyRotated(Fact):
+    """An API key has a successor, and expires at `expires_at`."""
+
+    type: ClassVar[str] = "key.rotated"
+    subject: ClassVar[str] = "key"
+    owner: str
+    successor: str
+    expires_at: datetime
+
+
+class KeyExpiring(Fact):
+    """An API key expires in so many days or fewer; told 14 days and one day before."""
+
+    type: ClassVar[str] = "key.expiring"
+    subject: ClassVar[str] = "key"
+    owner: str
+    expires_at: datetime
+    days: int
+
+
+class ServiceAccountDeactivated(Fact):
+    """A service account may do nothing any more; its keys stopped with it."""
+
+    type: ClassVar[str] = "service_account.deactivated"
+    subject: ClassVar[str] = "service_account"
+    name: str
+
+
+class ServiceAccountReactivated(Fact):
+    """A service account is active again, with the grants and keys that were not ended."""
+
+    type: ClassVar[str] = "service_account.reactivated"
+    subject: ClassVar[str] = "service_account"
+    name: str
+
+
+class ServiceAccountOrphaned(Fact):
+    """The person who answers for a service account has left."""
+
+    type: ClassVar[str] = "service_account.orphaned"
+    subject: ClassVar[str] = "service_account"
+    name: str
     owner: str
 
 
@@ -130,7 +225,9 @@ class ResponsibilityGapClosed(Fact):
 
 
 ALL = (
-    PersonCreated, PersonChanged, PersonLeft, PersonReturned, GrantCreated, GrantEnded, RoleChanged, KeyRevoked,
+    PersonCreated, PersonChanged, PersonLeft, PersonMoved, PersonKept, PersonReturned,
+    AppointmentAdded, AppointmentChanged, AppointmentWithdrawn, GrantCreated, GrantEnded, RoleChanged, KeyRevoked,
+    KeyRotated, KeyExpiring, ServiceAccountDeactivated, ServiceAccountReactivated, ServiceAccountOrphaned,
     ResponsibilityAssigned,
     ResponsibilityChanged, ResponsibilityGapOpening, ResponsibilityGapOpened, ResponsibilityGapClosed,
 )  # fmt: skip

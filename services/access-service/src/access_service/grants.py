@@ -43,7 +43,7 @@ async def give(
     """
     begins = valid_from or now
     await _demand_subject(session, subject)
-    await org_units.demand(session, org_unit)
+    await org_units.demand_open(session, org_unit)
     await _demand_not_oneself(session, by, subject)
     _demand_within_scope(by, org_unit)
     await _demand_held(session, role, by, org_unit, now)

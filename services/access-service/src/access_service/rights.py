@@ -16,6 +16,7 @@ GRANTS_READ = Permission(
     "access.grants.read", "Read who was given which role, and when.", ("support-officer", "system-owner", "auditor")
 )
 GRANT = Permission("access.grant", "Give roles and end them.", ("system-owner",))
+SOURCES = Permission("access.sources", "Say which source each attribute of people comes from.")
 KEYS = Permission("access.keys", "Make and revoke the API keys of service accounts and of other people.")
 EVALUATE = Permission("access.evaluate", "Ask whether somebody may do something.", ("support-officer", "service"))
 DUTIES_READ = Permission(
@@ -32,6 +33,7 @@ ALL = (
     CATALOGUE_WRITE,
     GRANTS_READ,
     GRANT,
+    SOURCES,
     KEYS,
     EVALUATE,
     DUTIES_READ,

@@ -1,6 +1,7 @@
 """Decisions without I/O: what may inherit from what, and where a right holds."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Literal
 
 Scope = Literal["*"] | frozenset[str]
@@ -37,6 +38,17 @@ def covered(units: Iterable[str], parents: Mapping[str, str | None]) -> frozense
     return frozenset(unit for unit in parents if not wanted.isdisjoint(_upwards(unit, parents)))
 
 
+def above(unit: str, parents: Mapping[str, str | None]) -> list[str]:
+    """Answer the way from the root down to `unit`, itself last."""
+    return _upwards(unit, parents)[::-1]
+
+
+def depth_below(unit: str, parents: Mapping[str, str | None]) -> int:
+    """Answer how many levels hang on `unit`, its own included."""
+    ways = (_upwards(one, parents) for one in parents)
+    return max(way.index(unit) + 1 for way in ways if unit in way)
+
+
 def _upwards(unit: str, parents: Mapping[str, str | None]) -> list[str]:
     found: list[str] = []
     here: str | None = unit
@@ -57,6 +69,25 @@ def joined(scopes: Iterable[str | None], parents: Mapping[str, str | None]) -> S
 def subtree_in_circle(unit: str, parent: str | None, parents: Mapping[str, str | None]) -> bool:
     """Say whether putting `unit` below `parent` would make the tree a circle."""
     return parent is not None and unit in _upwards(parent, parents)
+
+
+def exceeding(wanted: Mapping[str, Scope], held: Mapping[str, Scope]) -> list[str]:
+    """Answer the permissions of `wanted` that hold where those of `held` do not."""
+    return sorted(name for name, scope in wanted.items() if not _is_within(scope, held.get(name, frozenset())))
+
+
+def _is_within(scope: Scope, other: Scope) -> bool:
+    return other == "*" or (scope != "*" and scope <= other)
+
+
+WARNED = (14, 1)
+"""How many days before a key expires its owner is told."""
+
+
+def warning_due(left: timedelta, warned: int | None = None) -> int | None:
+    """Answer which warning is due for what has so long left; `warned` is the last one that was given."""
+    due = min((days for days in WARNED if left <= timedelta(days=days)), default=None)
+    return due if due is not None and (warned is None or due < warned) else None
 
 
 def shortest_way(inheritance: Mapping[str, Iterable[str]], given: str, containing: Iterable[str]) -> tuple[str, ...]:

@@ -15,5 +15,8 @@ class Settings(ServiceSettings):
     gap_lead_days: int = Field(
         default=30, ge=1, le=365, description="How many days ahead a gap in responsibilities is told of."
     )
+    longest_key_days: int | None = Field(
+        default=None, ge=1, le=3_650, description="How long an API key may live at most; unset: for ever."
+    )
     enquiry_url: str = shared("enquiry_url", "http://127.0.0.1:8002", description="enquiry-service itself.")
     release_url: str = shared("release_url", "http://127.0.0.1:8003", description="release-service itself.")

@@ -23,6 +23,11 @@ class Client:
         self._service = service
         self._headers: dict[str, str] = {}
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Answer what says who calls."""
+        return self._headers
+
     def acting(self, subject: str, held: Held = (), **claims: Any) -> "Client":
         """Answer a client that calls as `subject`, who holds these permissions everywhere, or where `held` says."""
         permissions = held if isinstance(held, Mapping) else {one.name: "*" for one in held}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -15,8 +15,8 @@ from lodge_kit.events import CHANNEL
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.listing import Ask, Listing
 from lodge_kit.problems import NotFound
-from lodge_kit.tables import Delivery, DeliveryAttempt, Event
-from lodge_kit.webhooks.endpoints import Subscriber
+from lodge_kit.tables import Delivery, DeliveryAttempt, Event, WebhookEndpoint
+from lodge_kit.webhooks.endpoints import Subscriber, Whose
 from lodge_kit.world import Now
 
 
@@ -64,22 +64,29 @@ def _shown(row: Delivery, event: Event) -> DeliveryOut:
     return DeliveryOut.model_validate(row.model_dump() | {"event_type": event.type, "request_id": event.request_id})
 
 
-async def _delivered(session: AsyncSession, delivery_id: str) -> tuple[Delivery, Event]:
-    row = await session.get(Delivery, delivery_id)
-    event = await session.get(Event, row.event_id) if row else None
-    if row is None or event is None:
-        raise NotFound(f"There is no delivery {delivery_id}.")
-    return row, event
+def _deliveries(whose: str | None) -> Select[Delivery, Event]:
+    found = select(Delivery, Event).join(Event, col(Event.id) == col(Delivery.event_id))
+    if whose is None:
+        return found
+    endpoint = col(WebhookEndpoint.id) == col(Delivery.endpoint_id)
+    return found.join(WebhookEndpoint, endpoint).where(col(WebhookEndpoint.owner) == whose)
+
+
+async def _delivered(session: AsyncSession, delivery_id: str, whose: str | None) -> tuple[Delivery, Event]:
+    row = (await session.execute(_deliveries(whose).where(col(Delivery.id) == delivery_id))).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no delivery {delivery_id} that you may see.")
+    return row[0], row[1]
 
 
 @router.get("/deliveries", responses=DELIVERIES.responses)
 async def list_deliveries(
-    request: Request, ask: Annotated[Ask, DELIVERIES.ask], _by: Subscriber,
+    request: Request, ask: Annotated[Ask, DELIVERIES.ask], whose: Whose,
     endpoint_id: str | None = None, event_id: str | None = None, request_id: str | None = None,
     state: Annotated[str | None, Query(pattern=r"^[a-z]+(,[a-z]+)*$")] = None,
 ) -> Response:  # fmt: skip
-    """List what was sent, is being sent, or failed; the newest first."""
-    found = select(Delivery, Event).join(Event, col(Event.id) == col(Delivery.event_id))
+    """List what was sent to your endpoints, is being sent, or failed; the newest first."""
+    found = _deliveries(whose)
     for column, value in ((Delivery.endpoint_id, endpoint_id), (Delivery.event_id, event_id)):
         if value:
             found = found.where(col(column) == value)
@@ -91,9 +98,9 @@ async def list_deliveries(
 
 
 @router.get("/deliveries/{delivery_id}")
-async def get_delivery(delivery_id: str, session: Session, _by: Subscriber) -> DeliveryWithAttempts:
+async def get_delivery(delivery_id: str, session: Session, whose: Whose) -> DeliveryWithAttempts:
     """Read one delivery: what was sent, and each try with what came back."""
-    row, event = await _delivered(session, delivery_id)
+    row, event = await _delivered(session, delivery_id, whose)
     tries = select(DeliveryAttempt).where(col(DeliveryAttempt.delivery_id) == delivery_id)
     made = (await session.execute(tries.order_by(col(DeliveryAttempt.number)))).scalars()
     return DeliveryWithAttempts(
@@ -104,9 +111,9 @@ async def get_delivery(delivery_id: str, session: Session, _by: Subscriber) -> D
 
 
 @router.post("/deliveries/{delivery_id}/redeliver", status_code=202)
-async def repeat_delivery(delivery_id: str, session: Session, by: Subscriber, now: Now) -> DeliveryOut:
+async def repeat_delivery(delivery_id: str, session: Session, by: Subscriber, whose: Whose, now: Now) -> DeliveryOut:
     """Send it once more, under the same webhook-id."""
-    row, event = await _delivered(session, delivery_id)
+    row, event = await _delivered(session, delivery_id, whose)
     # By the database's time, as leases are: a clock that is behind would hold it back.
     again = update(Delivery).where(col(Delivery.id) == row.id)
     await session.execute(again.values(state="pending", due_at=func.now(), finished_at=None))

@@ -1,4 +1,7 @@
-"""The addresses that other systems are told at: registered, changed, paused, resumed, removed."""
+"""The addresses that other systems are told at: registered, changed, paused, resumed, removed.
+
+An endpoint is its owner's: to others it is not there, unless they look after all of them (`<service>.webhooks`).
+"""
 
 import base64
 import secrets
@@ -20,7 +23,7 @@ from lodge_kit.directory import Reference, remember_caller
 from lodge_kit.etags import IfMatch
 from lodge_kit.events import CHANNEL, Fact, unknown_patterns
 from lodge_kit.idempotency import SHOWN_ONCE, IdempotentRoute
-from lodge_kit.identity import Authenticated, Caller, Permission
+from lodge_kit.identity import EVERYWHERE, Authenticated, Caller, Permission
 from lodge_kit.listing import Ask, Listing
 from lodge_kit.problems import Invalid, NotFound
 from lodge_kit.tables import KnownName, WebhookEndpoint
@@ -35,13 +38,32 @@ def subscription(service: str) -> Permission:
     return Permission(f"{service}.subscribe", sentence, ("support-officer", "service"))
 
 
+def oversight(service: str) -> Permission:
+    """Name the right to look after the webhooks that others have registered at `service`."""
+    return Permission(f"{service}.webhooks", f"See and change everybody's webhooks of {service}-service.")
+
+
+def rights(service: str) -> tuple[Permission, ...]:
+    """Answer the permissions that webhooks add to those of `service`."""
+    return subscription(service), oversight(service)
+
+
 async def _subscriber(request: Request, found: Authenticated) -> Caller:
-    found.demand(subscription(request.app.state.service.name))
+    # Everywhere: an event belongs to no org unit.
+    found.demand(subscription(request.app.state.service.name), EVERYWHERE)
     return found
 
 
 Subscriber = Annotated[Caller, Depends(_subscriber)]
 """A caller who holds `<service>.subscribe` of the service that is asked."""
+
+
+async def _whose(request: Request, found: Subscriber) -> str | None:
+    return None if found.may(oversight(request.app.state.service.name), EVERYWHERE) else found.id
+
+
+Whose = Annotated[str | None, Depends(_whose)]
+"""Whose endpoints the caller may see and change: his or her own, or with `<service>.webhooks` everybody's (None)."""
 
 
 class EndpointIn(BaseModel):
@@ -163,10 +185,10 @@ def _shown(row: WebhookEndpoint, owner: str | None) -> Endpoint:
     )
 
 
-async def _endpoint(session: AsyncSession, endpoint_id: str) -> WebhookEndpoint:
+async def _endpoint(session: AsyncSession, endpoint_id: str, whose: str | None) -> WebhookEndpoint:
     row = await session.get(WebhookEndpoint, endpoint_id)
-    if row is None:
-        raise NotFound(f"There is no webhook endpoint {endpoint_id}.")
+    if row is None or whose not in (None, row.owner):
+        raise NotFound(f"There is no webhook endpoint {endpoint_id} that you may see.")
     return row
 
 
@@ -175,14 +197,13 @@ async def _name(session: AsyncSession, person: str) -> str:
     return known.name if known else ""
 
 
-def _demand_types(patterns: Iterable[str], facts: Iterable[type[Fact]]) -> None:
+def demand_types(patterns: Iterable[str], facts: Iterable[type[Fact]], *, pointer: str) -> None:
+    """Refuse patterns that no event can ever match. Raises `Invalid` at `pointer`."""
     unknown = unknown_patterns(list(patterns), facts)
     if unknown:
-        raise Invalid.at(
-            "/event_types",
-            f"{', '.join(unknown)} is no type of event here. event-types lists them; grant.* and * are patterns.",
-            "unknown-event-type",
-        )
+        named = ", ".join(f'"{one}"' for one in unknown)
+        sentence = f"{named} is no type of event here. event-types lists them; grant.* and * are patterns."
+        raise Invalid.at(pointer, sentence, "unknown-event-type")
 
 
 router = APIRouter(tags=["events"], route_class=IdempotentRoute)
@@ -194,61 +215,74 @@ async def create_webhook(
     world: Here, now: Now,
 ) -> Response:  # fmt: skip
     """Have another system told. The answer holds the signing secret, once."""
-    _demand_types(wanted.event_types, request.app.state.service.facts)
+    demand_types(wanted.event_types, request.app.state.service.facts, pointer="/event_types")
     made = await register(session, wanted, by=by, world=world, now=now)
     return etags.answer(request, made, status=201, location=f"{request.url.path}/{made.id}")
 
 
 @router.get("/webhooks", responses=ENDPOINTS.responses)
 async def list_webhooks(
-    request: Request, ask: Annotated[Ask, ENDPOINTS.ask], by: Subscriber, owner: str | None = None
+    request: Request, ask: Annotated[Ask, ENDPOINTS.ask], by: Subscriber, whose: Whose, owner: str | None = None
 ) -> Response:  # fmt: skip
-    """List the endpoints. `owner` may be `me`."""
+    """List your endpoints; with `<service>.webhooks` everybody's. `owner` may be `me`."""
     found = select(WebhookEndpoint, col(KnownName.name)).outerjoin(
         KnownName, col(KnownName.id) == col(WebhookEndpoint.owner)
     )
-    if owner:
-        found = found.where(col(WebhookEndpoint.owner) == by.named(owner))
+    for one in (whose, owner):
+        if one:
+            found = found.where(col(WebhookEndpoint.owner) == by.named(one))
     return await ENDPOINTS.answer(request, ask, found, lambda r: _shown(r[0], r[1]), filename="webhooks")
 
 
 @router.get("/webhooks/{endpoint_id}", response_model=Endpoint)
-async def get_webhook(request: Request, endpoint_id: str, session: Session, _by: Subscriber) -> Response:
+async def get_webhook(request: Request, endpoint_id: str, session: Session, whose: Whose) -> Response:
     """Read one endpoint."""
-    row = await _endpoint(session, endpoint_id)
+    row = await _endpoint(session, endpoint_id, whose)
     return etags.answer(request, _shown(row, await _name(session, row.owner)))
 
 
 @router.patch("/webhooks/{endpoint_id}", response_model=Endpoint)
 async def change_webhook(
     request: Request, endpoint_id: str, wanted: EndpointChange, session: Session, if_match: IfMatch,
-    by: Subscriber, world: Here, now: Now,
+    by: Subscriber, whose: Whose, world: Here, now: Now,
 ) -> Response:  # fmt: skip
     """Change an endpoint's address, event types or description (RFC 7396)."""
-    row = await _endpoint(session, endpoint_id)
+    row = await _endpoint(session, endpoint_id, whose)
     etags.demand(row, if_match)
-    _demand_types(wanted.event_types, request.app.state.service.facts)
+    demand_types(wanted.event_types, request.app.state.service.facts, pointer="/event_types")
     await change(session, row, wanted, by=by, world=world, now=now)
     await session.flush()
     return etags.answer(request, _shown(row, await _name(session, row.owner)))
 
 
 @router.delete("/webhooks/{endpoint_id}", status_code=204)
-async def delete_webhook(endpoint_id: str, session: Session, if_match: IfMatch, by: Subscriber, now: Now) -> None:
+async def delete_webhook(
+    endpoint_id: str, session: Session, if_match: IfMatch, by: Subscriber, whose: Whose, now: Now
+) -> None:
     """Remove an endpoint with its deliveries."""
-    row = await _endpoint(session, endpoint_id)
+    row = await _endpoint(session, endpoint_id, whose)
     etags.demand(row, if_match)
     await session.delete(row)
     audit.record(session, "webhook.removed", kind="webhook", of=row.id, by=by, now=now, origin=_origin(row.url))
 
 
-@router.post("/webhooks/{endpoint_id}/{verb}", response_model=Endpoint)
-async def set_webhook_state(
-    request: Request, endpoint_id: str, verb: Literal["pause", "resume"], session: Session,
-    by: Subscriber, now: Now,
-) -> Response:  # fmt: skip
-    """Pause an endpoint, or resume it: what was kept back, or failed, is then sent."""
-    row = await _endpoint(session, endpoint_id)
-    await set_state(session, row, "paused" if verb == "pause" else "active", by=by, now=now)
+@router.post("/webhooks/{endpoint_id}/pause", response_model=Endpoint)
+async def pause_webhook(
+    request: Request, endpoint_id: str, session: Session, by: Subscriber, whose: Whose, now: Now
+) -> Response:
+    """Pause an endpoint: what happens is kept back for it."""
+    row = await _endpoint(session, endpoint_id, whose)
+    await set_state(session, row, "paused", by=by, now=now)
+    await session.flush()
+    return etags.answer(request, _shown(row, await _name(session, row.owner)))
+
+
+@router.post("/webhooks/{endpoint_id}/resume", response_model=Endpoint)
+async def resume_webhook(
+    request: Request, endpoint_id: str, session: Session, by: Subscriber, whose: Whose, now: Now
+) -> Response:
+    """Resume an endpoint: what was kept back, or failed, is then sent."""
+    row = await _endpoint(session, endpoint_id, whose)
+    await set_state(session, row, "active", by=by, now=now)
     await session.flush()
     return etags.answer(request, _shown(row, await _name(session, row.owner)))

@@ -51,7 +51,7 @@ async def change(session: AsyncSession, post: Post, facts: Mapping[str, Any], *,
 
 
 async def _demand_sound(session: AsyncSession, facts: Mapping[str, Any], *, of: str | None) -> None:
-    await org_units.demand(session, facts.get("org_unit"))
+    await org_units.demand_open(session, facts.get("org_unit"))
     holder = facts.get("holder")
     if holder is not None:
         person = await session.get(Person, holder)

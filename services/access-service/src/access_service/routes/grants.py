@@ -22,6 +22,7 @@ from lodge_kit.identity import EVERYWHERE, Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing
 from lodge_kit.problems import NotFound
+from lodge_kit.texts import Words
 from lodge_kit.world import Here, Now
 
 router = APIRouter(tags=["grants"], route_class=IdempotentRoute)
@@ -49,7 +50,7 @@ class GrantEnd(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     at: AwareDatetime | None = Field(default=None, description="When it ends; now where it is left out.")
-    reason: str = Field(min_length=1, max_length=2_000)
+    reason: Words = Field(min_length=1, max_length=2_000)
 
 
 class GrantOut(BaseModel):

@@ -18,6 +18,7 @@ from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains
+from lodge_kit.texts import Name
 from lodge_kit.world import Now
 
 router = APIRouter(tags=["people"], route_class=IdempotentRoute)
@@ -29,14 +30,14 @@ Writer = Annotated[Caller, requires(rights.PEOPLE_WRITE, everywhere=True)]
 class GroupChange(Change):
     """What may be changed of a group."""
 
-    name: str = Field(default="", min_length=1, max_length=200)
+    name: Name = Field(default="")
     description: str = Field(default="", max_length=2_000)
 
 
 class GroupIn(GroupChange):
     """A group to make."""
 
-    name: str = Field(min_length=1, max_length=200, examples=["Admissions team"])
+    name: Name = Field(examples=["Admissions team"])
 
 
 class GroupOut(BaseModel):

@@ -1,6 +1,6 @@
-"""/access/v1/keys and /access/v1/service-accounts."""
+"""/access/v1/keys."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,19 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from access_service import keys, rights
+from access_service.settings import Settings
 from access_service.tables import ApiKey, Person, ServiceAccount
-from lodge_kit import etags
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference
 from lodge_kit.idempotency import SHOWN_ONCE, IdempotentRoute
-from lodge_kit.identity import EVERYWHERE, Authenticated, Caller, requires
+from lodge_kit.identity import EVERYWHERE, Authenticated
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing
-from lodge_kit.world import Now
+from lodge_kit.world import Here, Now, World
 
 router = APIRouter(tags=["keys"], route_class=IdempotentRoute)
-
-KeyKeeper = Annotated[Caller, requires(rights.KEYS, everywhere=True)]
 
 
 class KeyIn(BaseModel):
@@ -32,7 +30,24 @@ class KeyIn(BaseModel):
 
     owner: Id | None = Field(default=None, description="Whose; your own where it is left out.")
     label: str = Field(default="", max_length=200, examples=["portal"])
-    expires_at: AwareDatetime | None = None
+    scopes: list[str] | None = Field(
+        default=None, min_length=1, max_length=200, examples=[["access.people.read"]],
+        description="The permissions of Lodge that it is held to, out of its owner's; all where it is left out.",
+    )  # fmt: skip
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="Where it is left out: as late as this installation allows, or never."
+    )
+
+
+class Rotation(BaseModel):
+    """How a key gives way to its successor."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    overlap_hours: int = Field(default=24, ge=0, le=720, description="How long the old key still serves.")
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="When the new key expires; after as long a life as the old one's where left out."
+    )
 
 
 class KeyOut(BaseModel):
@@ -41,6 +56,7 @@ class KeyOut(BaseModel):
     id: str
     owner: Reference
     label: str
+    scopes: list[str] | None = Field(description="What it is held to; null is all that its owner may do.")
     state: Literal["live", "revoked", "expired"]
     created_at: datetime
     expires_at: datetime | None
@@ -54,33 +70,7 @@ class NewKey(KeyOut):
     key: str | None = Field(json_schema_extra=SHOWN_ONCE, description="Send it as a bearer token. Shown once.")
 
 
-class ServiceAccountIn(BaseModel):
-    """A service account to add."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["student-portal"])
-    description: str = Field(default="", max_length=2_000)
-    owner: Id | None = Field(default=None, description="Who answers for it.")
-
-
-class ServiceAccountOut(BaseModel):
-    """A program that calls Lodge."""
-
-    id: str
-    etag: str
-    name: str
-    description: str
-    owner: Reference | None
-    status: Literal["active", "inactive"]
-    created_at: datetime
-    updated_at: datetime
-
-
 KEYS = Listing(KeyOut, key=col(ApiKey.id), orders={"created_at": col(ApiKey.created_at)}, default="-created_at")
-ACCOUNTS = Listing(
-    ServiceAccountOut, key=col(ServiceAccount.id), orders={"name": col(ServiceAccount.name)}, default="name"
-)
 
 
 def _keys() -> Select[ApiKey, str]:
@@ -99,37 +89,60 @@ def _key(row: Row[ApiKey, str], now: datetime) -> KeyOut:
     return KeyOut.model_validate(key.model_dump(exclude={"sha256"}) | facts)
 
 
-def _account(row: Row[ServiceAccount, str | None]) -> ServiceAccountOut:
-    account, owner = row[0], row[1]
-    reference = {"id": account.owner, "name": owner or ""} if account.owner else None
-    return ServiceAccountOut.model_validate(account.model_dump() | {"etag": etags.etag(account), "owner": reference})
-
-
 async def _one(session: AsyncSession, key_id: str, now: datetime) -> KeyOut:
     await session.flush()
     return _key((await session.execute(_keys().where(col(ApiKey.id) == key_id))).one(), now)
 
 
+def _longest(here: World) -> timedelta | None:
+    assert isinstance(here.settings, Settings)  # noqa: S101 - this service's own world
+    days = here.settings.longest_key_days
+    return timedelta(days=days) if days is not None else None
+
+
 @router.post("/keys", status_code=201)
-async def create_key(wanted: KeyIn, session: Session, by: Authenticated, now: Now) -> NewKey:
-    """Make an API key: your own, or with `access.keys` another's. The answer holds it, once."""
-    made = await keys.make(
-        session, wanted.owner or by.id, label=wanted.label, expires_at=wanted.expires_at, by=by, now=now
-    )
+async def create_key(wanted: KeyIn, session: Session, here: Here, by: Authenticated, now: Now) -> NewKey:
+    """Make an API key: your own, an account's that you answer for, or with `access.keys` another's.
+
+    The answer holds the key, once. It can never do more than its owner, nor at first more than you.
+    """
+    asked = keys.Wanted(wanted.label, wanted.scopes, wanted.expires_at)
+    made = await keys.make(session, wanted.owner or by.id, asked, by=by, now=now, longest=_longest(here))
     return NewKey(**(await _one(session, made.row.id, now)).model_dump(), key=made.text)
 
 
 @router.get("/keys", responses=KEYS.responses)
 async def list_keys(
-    request: Request, by: Authenticated, ask: Annotated[Ask, KEYS.ask], now: Now,
-    owner: Annotated[str, Query(description="Whose: an id, or `me`.")] = "me",
+    request: Request, session: Session, by: Authenticated, ask: Annotated[Ask, KEYS.ask], now: Now,
+    owner: Annotated[str, Query(description="Whose: a person's id, a service account's, or `me`.")] = "me",
 ) -> Response:  # fmt: skip
-    """List keys, without their secrets: your own, or with `access.keys` another's."""
+    """List keys without their secrets: your own, those of an account you answer for, or with `access.keys` any."""
     whose = by.named(owner)
-    if whose != by.id:
+    if not await keys.may_keep(session, whose, by):
         by.demand(rights.KEYS, EVERYWHERE)
     found = _keys().where(col(ApiKey.owner) == whose)
     return await KEYS.answer(request, ask, found, lambda row: _key(row, now), filename="keys")
+
+
+@router.get("/keys/{key_id}")
+async def get_key(key_id: str, session: Session, by: Authenticated, now: Now) -> KeyOut:
+    """Read what is known of a key, without its secret."""
+    return await _one(session, (await keys.get(session, key_id, by=by)).id, now)
+
+
+@router.post("/keys/{key_id}/rotate", status_code=201)
+async def rotate_key(
+    key_id: str, wanted: Rotation, session: Session, here: Here, by: Authenticated, now: Now
+) -> NewKey:
+    """Make a key's successor, which may do the same; the old one expires after the overlap.
+
+    The answer holds the new key, once.
+    """
+    made = await keys.rotate(
+        session, await keys.get(session, key_id, by=by), overlap=timedelta(hours=wanted.overlap_hours),
+        expires_at=wanted.expires_at, by=by, now=now, longest=_longest(here),
+    )  # fmt: skip
+    return NewKey(**(await _one(session, made.row.id, now)).model_dump(), key=made.text)
 
 
 @router.post("/keys/{key_id}/revoke")
@@ -137,21 +150,3 @@ async def revoke_key(key_id: str, session: Session, by: Authenticated, now: Now)
     """Revoke a key, at once."""
     await keys.revoke(session, await keys.get(session, key_id, by=by), by=by, now=now)
     return await _one(session, key_id, now)
-
-
-@router.post("/service-accounts", status_code=201, response_model=ServiceAccountOut)
-async def create_service_account(
-    request: Request, wanted: ServiceAccountIn, session: Session, by: KeyKeeper, now: Now
-) -> Response:
-    """Add a service account. Give it roles by grants, and a key by POST /access/v1/keys."""
-    account = await keys.add_service_account(session, **wanted.model_dump(), by=by, now=now)
-    found = select(ServiceAccount, col(Person.name)).outerjoin(Person, col(Person.id) == col(ServiceAccount.owner))
-    row = (await session.execute(found.where(col(ServiceAccount.id) == account.id))).one()
-    return etags.answer(request, _account(row), status=201)
-
-
-@router.get("/service-accounts", responses=ACCOUNTS.responses)
-async def list_service_accounts(request: Request, _by: KeyKeeper, ask: Annotated[Ask, ACCOUNTS.ask]) -> Response:
-    """List the service accounts."""
-    found = select(ServiceAccount, col(Person.name)).outerjoin(Person, col(Person.id) == col(ServiceAccount.owner))
-    return await ACCOUNTS.answer(request, ask, found, _account, filename="service-accounts")

@@ -1,4 +1,4 @@
-"""/access/v1/people, and what anybody may ask about oneself."""
+"""/access/v1/people."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from access_service import people, rights
+from access_service import org_units, people, present, rights
 from access_service.tables import OrgUnit, Person
 from lodge_kit import etags
 from lodge_kit.changes import Change
@@ -22,7 +22,8 @@ from lodge_kit.identity import EVERYWHERE, Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
-from lodge_kit.world import Now
+from lodge_kit.texts import Name
+from lodge_kit.world import Now, Today
 
 router = APIRouter(tags=["people"], route_class=IdempotentRoute)
 
@@ -33,28 +34,30 @@ Writer = Annotated[Caller, requires(rights.PEOPLE_WRITE)]
 class PersonChange(Change):
     """What may be changed of a person; null clears (RFC 7396)."""
 
-    user_name: str = Field(default="", min_length=1, max_length=200, examples=["asmith"])
-    external_id: str | None = Field(
+    user_name: Name = Field(default="", examples=["asmith"])
+    external_id: Name | None = Field(
         default=None,
-        min_length=1,
-        max_length=200,
         description="What your OpenID provider's immutable claim says; never an e-mail.",
     )
-    name: str = Field(default="", min_length=1, max_length=200, examples=["Alice Smith"])
+    name: Name = Field(default="", examples=["Alice Smith"])
+    given_name: Name | None = Field(default=None, examples=["Alice"])
+    family_name: Name | None = Field(default=None, examples=["Smith"])
     email: EmailStr | None = None
-    org_unit: Id | None = None
-    manager: Id | None = None
+    title: Name | None = Field(default=None, description="What the person does.", examples=["Admissions officer"])
+    employee_number: Name | None = None
+    org_unit: Id | None = Field(default=None, description="With an appointment it follows from that.")
+    manager: Id | None = Field(default=None, description="With an appointment it follows from that.")
     deputy: Id | None = Field(default=None, description="Who is told in this person's place once he or she has left.")
     joined_on: date | None = None
-    left_on: date | None = None
+    left_on: date | None = Field(default=None, description="The last day; once it is over the person is let go.")
     notices: Literal["each", "daily", "none"] = Field(default="each", description="How this person wants mail.")
 
 
 class PersonIn(PersonChange):
     """A person to add."""
 
-    user_name: str = Field(min_length=1, max_length=200, examples=["asmith"])
-    name: str = Field(min_length=1, max_length=200, examples=["Alice Smith"])
+    user_name: Name = Field(examples=["asmith"])
+    name: Name = Field(examples=["Alice Smith"])
 
 
 class PersonOut(BaseModel):
@@ -65,7 +68,11 @@ class PersonOut(BaseModel):
     user_name: str
     external_id: str | None
     name: str
+    given_name: str | None
+    family_name: str | None
     email: str | None
+    title: str | None
+    employee_number: str | None
     status: Literal["active", "inactive"]
     org_unit: Reference | None
     manager: Reference | None
@@ -75,6 +82,7 @@ class PersonOut(BaseModel):
     notices: Literal["each", "daily", "none"]
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = Field(description="When the directory deleted this person.")
 
 
 class Recipients(BaseModel):
@@ -113,9 +121,12 @@ def shown(row: Row[Person, str | None, str | None, str | None]) -> PersonOut:
     return PersonOut.model_validate(person.model_dump() | references | {"etag": etags.etag(person)})
 
 
-async def _one(session: AsyncSession, person_id: str, by: Caller) -> Row[Person, str | None, str | None, str | None]:
+async def _one(
+    session: AsyncSession, person_id: str, by: Caller, *, deleted: bool
+) -> Row[Person, str | None, str | None, str | None]:
     row = (await session.execute(_people().where(col(Person.id) == person_id))).one_or_none()
-    if row is None or not by.may(rights.PEOPLE_READ, row[0].org_unit or EVERYWHERE):
+    gone = row is None or (row[0].deleted_at is not None and not deleted)
+    if row is None or gone or not by.may(rights.PEOPLE_READ, row[0].org_unit or EVERYWHERE):
         raise NotFound(f"There is no person {person_id} that you may see.")
     return row
 
@@ -140,18 +151,25 @@ async def list_people(
     request: Request, by: Reader, ask: Annotated[Ask, PEOPLE.ask],
     q: Annotated[str | None, Query(max_length=200, description="Words of the name, user name or e-mail.")] = None,
     status: Literal["active", "inactive"] | None = None,
-    org_unit: Id | None = None,
+    org_unit: Annotated[Id | None, Query(description="In this org unit, or in one below it.")] = None,
+    manager: Annotated[str | None, Query(description="Whose reports: an id, or `me`.")] = None,
     external_id: str | None = None,
+    employee_number: str | None = None,
     updated_after: AwareDatetime | None = None,
 ) -> Response:  # fmt: skip
     """List the people that you may see."""
-    found = _people()
+    found = _people().where(present.PEOPLE)
     scope = by.scope(rights.PEOPLE_READ)
     if scope != "*":
         found = found.where(col(Person.org_unit).in_(scope))
     if q:
         found = found.where(contains(q, col(Person.name), col(Person.user_name), col(Person.email)))
-    for column, value in ((Person.status, status), (Person.org_unit, org_unit), (Person.external_id, external_id)):
+    if org_unit:
+        found = found.where(col(Person.org_unit).in_(org_units.at_or_below(org_unit)))
+    if manager:
+        found = found.where(col(Person.manager) == by.named(manager))
+    exact = ((Person.status, status), (Person.external_id, external_id), (Person.employee_number, employee_number))
+    for column, value in exact:
         if value is not None:
             found = found.where(col(column) == value)
     if updated_after:
@@ -160,9 +178,12 @@ async def list_people(
 
 
 @router.get("/people/{person_id}", response_model=PersonOut)
-async def get_person(request: Request, person_id: str, session: Session, by: Reader) -> Response:
+async def get_person(
+    request: Request, person_id: str, session: Session, by: Reader,
+    *, history: Annotated[bool, Query(description="Also one whom the directory deleted.")] = False,
+) -> Response:  # fmt: skip
     """Read a person."""
-    return etags.answer(request, shown(await _one(session, person_id, by)))
+    return etags.answer(request, shown(await _one(session, person_id, by, deleted=history)))
 
 
 @router.patch("/people/{person_id}", response_model=PersonOut)
@@ -172,7 +193,7 @@ async def change_person(
     """Change what is known of a person."""
     person = await people.get(session, person_id)
     by.demand(rights.PEOPLE_WRITE, person.org_unit or EVERYWHERE)
-    if "org_unit" in wanted.model_fields_set:
+    if "org_unit" in wanted.model_fields_set and wanted.org_unit != person.org_unit:
         by.demand(rights.PEOPLE_WRITE, wanted.org_unit or EVERYWHERE)
     etags.demand(person, if_match)
     await people.change(session, person, wanted.model_dump(exclude_unset=True), by=by, now=now)
@@ -189,11 +210,13 @@ async def deactivate_person(request: Request, person_id: str, session: Session, 
 
 
 @router.post("/people/{person_id}/reactivate", response_model=PersonOut)
-async def reactivate_person(request: Request, person_id: str, session: Session, by: Writer, now: Now) -> Response:
+async def reactivate_person(
+    request: Request, person_id: str, session: Session, by: Writer, today: Today, now: Now
+) -> Response:
     """Take a person back."""
     person = await people.get(session, person_id)
     by.demand(rights.PEOPLE_WRITE, person.org_unit or EVERYWHERE)
-    await people.reactivate(session, person, by=by, now=now)
+    await people.reactivate(session, person, by=by, today=today, now=now)
     return await _changed(request, session, person_id)
 
 

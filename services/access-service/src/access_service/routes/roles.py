@@ -21,6 +21,7 @@ from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
+from lodge_kit.texts import Name
 from lodge_kit.world import Now
 
 router = APIRouter(tags=["catalogue"], route_class=IdempotentRoute)
@@ -29,7 +30,7 @@ router = APIRouter(tags=["catalogue"], route_class=IdempotentRoute)
 class RoleChange(Change):
     """What may be changed of a role; lists replace what was there."""
 
-    name: str = Field(default="", min_length=1, max_length=200)
+    name: Name = Field(default="")
     description: str = Field(default="", max_length=2_000)
     owner: Id | None = None
     state: Literal["draft", "active"] = "active"
@@ -41,7 +42,7 @@ class RoleIn(RoleChange):
     """A role to add."""
 
     system: Id
-    name: str = Field(min_length=1, max_length=200, examples=["Registry clerk"])
+    name: Name = Field(examples=["Registry clerk"])
 
 
 class RoleOut(BaseModel):

@@ -21,6 +21,7 @@ from lodge_kit.identity import Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
+from lodge_kit.texts import Name
 from lodge_kit.world import Now
 
 router = APIRouter(tags=["catalogue"], route_class=IdempotentRoute)
@@ -32,7 +33,7 @@ Writer = Annotated[Caller, requires(rights.CATALOGUE_WRITE, everywhere=True)]
 class SystemChange(Change):
     """What may be changed of a system."""
 
-    name: str = Field(default="", min_length=1, max_length=200)
+    name: Name = Field(default="")
     description: str = Field(default="", max_length=2_000)
     owner: Id | None = None
 
@@ -41,7 +42,7 @@ class SystemIn(SystemChange):
     """A system to add."""
 
     key: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["student-records"])
-    name: str = Field(min_length=1, max_length=200, examples=["Student Records"])
+    name: Name = Field(examples=["Student Records"])
 
 
 class SystemOut(BaseModel):
@@ -62,9 +63,9 @@ class PermissionIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=200, examples=["student_record.amend"])
-    action: str = Field(min_length=1, max_length=200, examples=["amend"])
-    resource_type: str = Field(min_length=1, max_length=200, examples=["student_record"])
+    name: Name = Field(examples=["student_record.amend"])
+    action: Name = Field(examples=["amend"])
+    resource_type: Name = Field(examples=["student_record"])
     description: str = Field(default="", max_length=2_000)
     module: str = Field(default="", max_length=200, examples=["Registry"])
     supplier_code: str | None = Field(default=None, max_length=200, examples=["SRS-AMD-01"])

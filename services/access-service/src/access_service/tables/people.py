@@ -18,12 +18,15 @@ class OrgUnit(Versioned, Row, table=True):
     """A faculty, a department, a team: a tree. Rights given for a unit hold for all below it."""
 
     __tablename__ = "org_unit"
+    __table_args__ = (one_of("state", "active", "closed"),)
 
     id: str = id_column()
     name: str = Field(sa_type=Text)
     code: str | None = Field(default=None, sa_type=Text, unique=True)
     """The institution's own code for it."""
     parent: str | None = Field(default=None, sa_type=IdText, sa_column_args=[ForeignKey("org_unit.id")], index=True)
+    state: str = Field(default="active", sa_type=Text, sa_column_kwargs={"server_default": text("'active'")})
+    """A closed unit is kept for the record: nobody and nothing is placed in it any more."""
 
 
 class Person(Versioned, Row, table=True):
@@ -134,6 +137,8 @@ class ApiKey(Row, table=True):
     expires_at: datetime | None = Field(default=None, sa_type=Instant)
     revoked_at: datetime | None = Field(default=None, sa_type=Instant)
     last_used_at: datetime | None = Field(default=None, sa_type=Instant)
+    warned_days: int | None = None
+    """How many days before its end the owner was told of it last, or knew it from the start; 0 is never again."""
 
 
 class Group(Versioned, Row, table=True):

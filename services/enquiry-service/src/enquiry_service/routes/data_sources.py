@@ -22,6 +22,7 @@ from lodge_kit.identity import Caller, requires
 from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
+from lodge_kit.texts import Name
 from lodge_kit.world import Here, Now
 
 router = APIRouter(tags=["sources"], route_class=IdempotentRoute)
@@ -29,7 +30,7 @@ router = APIRouter(tags=["sources"], route_class=IdempotentRoute)
 Reader = Annotated[Caller, requires(rights.REPORTS_READ)]
 Keeper = Annotated[Caller, requires(rights.SOURCES)]
 
-Name = Annotated[str, Field(pattern=NAME)]
+Identifier = Annotated[str, Field(pattern=NAME)]
 
 _HOST = r"^[A-Za-z0-9.:\[\]-]+$"
 
@@ -37,7 +38,7 @@ _HOST = r"^[A-Za-z0-9.:\[\]-]+$"
 class SourceChange(Change):
     """What may be changed of a data source. With another place, role or schema it must be checked again."""
 
-    name: str = Field(default="", min_length=1, max_length=200)
+    name: Name = Field(default="")
     description: str = Field(default="", max_length=2_000)
     host: str = Field(default="", min_length=1, max_length=253, pattern=_HOST)
     port: int = Field(default=5432, ge=1, le=65_535)
@@ -45,8 +46,8 @@ class SourceChange(Change):
     username: str = Field(default="", pattern=NAME)
     secret_name: str = Field(default="", pattern=r"^[a-z0-9-]{1,63}$", description="The file with the password.")
     ssl_mode: Literal["prefer", "require", "verify-full"] = "prefer"
-    allowed_schemas: list[Name] = Field(default=["public"], min_length=1, max_length=50)
-    allowed_functions: list[Name] = Field(default=[], max_length=200)
+    allowed_schemas: list[Identifier] = Field(default=["public"], min_length=1, max_length=50)
+    allowed_functions: list[Identifier] = Field(default=[], max_length=200)
     row_limit: int = Field(default=1_000_000, ge=1, le=100_000_000)
     seconds_limit: int = Field(default=300, ge=1, le=86_400)
 
@@ -54,7 +55,7 @@ class SourceChange(Change):
 class SourceIn(SourceChange):
     """A data source to register: a role that can only read."""
 
-    name: str = Field(min_length=1, max_length=200, examples=["Student records (reporting replica)"])
+    name: Name = Field(examples=["Student records (reporting replica)"])
     adapter: Literal["postgresql"] = "postgresql"
     host: str = Field(min_length=1, max_length=253, pattern=_HOST)
     database: str = Field(pattern=NAME)

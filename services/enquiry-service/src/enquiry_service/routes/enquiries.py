@@ -23,6 +23,7 @@ from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains, several
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
+from lodge_kit.texts import Line, Words
 from lodge_kit.world import Here, Now
 
 router = APIRouter(tags=["enquiries"], route_class=IdempotentRoute)
@@ -37,7 +38,7 @@ Priority = Literal["low", "normal", "high", "urgent"]
 class EnquiryChange(Change):
     """What may be changed of an enquiry."""
 
-    title: str = Field(default="", min_length=3, max_length=300)
+    title: Line = Field(default="", min_length=3, max_length=300)
     description: str = Field(default="", max_length=20_000)
     purpose: str = Field(default="", max_length=2_000, description="What the answer is needed for.")
     org_unit: Id | None = Field(default=None, description="For whom it is asked.")
@@ -50,7 +51,7 @@ class EnquiryIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: Kind = "data"
-    title: str = Field(min_length=3, max_length=300, examples=["Students enrolled this term, by faculty"])
+    title: Line = Field(min_length=3, max_length=300, examples=["Students enrolled this term, by faculty"])
     description: str = Field(default="", max_length=20_000)
     purpose: str = Field(default="", max_length=2_000, description="What the answer is needed for.")
     org_unit: Id | None = Field(default=None, description="For whom it is asked.")
@@ -94,7 +95,7 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    body: str = Field(min_length=1, max_length=50_000)
+    body: Words = Field(min_length=1, max_length=50_000)
     runs: list[Id] = Field(default=[], max_length=20, description="Finished runs whose files the requester may fetch.")
 
 
@@ -112,7 +113,7 @@ class Reopening(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(min_length=1, max_length=2_000)
+    reason: Words = Field(min_length=1, max_length=2_000)
 
 
 ENQUIRIES = Listing(

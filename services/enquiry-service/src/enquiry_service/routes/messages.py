@@ -16,6 +16,7 @@ from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import Authenticated
 from lodge_kit.listing import Ask, Listing
 from lodge_kit.tables import KnownName
+from lodge_kit.texts import Words
 from lodge_kit.world import Now
 
 router = APIRouter(tags=["enquiries"], route_class=IdempotentRoute)
@@ -26,7 +27,7 @@ class MessageIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    body: str = Field(min_length=1, max_length=50_000)
+    body: Words = Field(min_length=1, max_length=50_000)
     visibility: Literal["public", "internal"] = Field(
         description="Internal messages are for the team alone. Never changed afterwards."
     )

@@ -25,6 +25,7 @@ from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
+from lodge_kit.texts import Name, Words
 from lodge_kit.world import Here, Now
 
 router = APIRouter(tags=["reports"], route_class=IdempotentRoute)
@@ -37,14 +38,14 @@ Approver = Annotated[Caller, requires(rights.APPROVE)]
 class ReportChange(Change):
     """What may be changed of a report."""
 
-    name: str = Field(default="", min_length=1, max_length=200)
+    name: Name = Field(default="")
     description: str = Field(default="", max_length=5_000)
 
 
 class ReportIn(ReportChange):
     """A report to make."""
 
-    name: str = Field(min_length=1, max_length=200, examples=["Enrolments by faculty"])
+    name: Name = Field(examples=["Enrolments by faculty"])
     source: Id
 
 
@@ -94,7 +95,7 @@ class Reason(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(min_length=1, max_length=2_000)
+    reason: Words = Field(min_length=1, max_length=2_000)
 
 
 REPORTS = Listing(

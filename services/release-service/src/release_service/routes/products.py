@@ -22,6 +22,7 @@ from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
+from lodge_kit.texts import Name
 from lodge_kit.world import Here, Now
 from release_service import products, rights, scopes
 from release_service.routes.references import PersonId
@@ -39,7 +40,7 @@ _RE2 = "An RE2 pattern: no look-around, no back-references."
 class ProductChange(Change):
     """What may be changed of a product; null clears (RFC 7396)."""
 
-    name: str = Field(default="", min_length=1, max_length=200)
+    name: Name = Field(default="")
     owner: PersonId = Field(default="", description="The person who answers for it here.")
     org_unit: Id | None = Field(default=None, description="Whose scope it is in; null is the whole institution's.")
     scheme: Scheme = Field(default=Scheme.MAVEN, description="How its versions are ordered.")
@@ -57,7 +58,7 @@ class ProductIn(ProductChange):
     """A product to add."""
 
     supplier: Id
-    name: str = Field(min_length=1, max_length=200, examples=["Campus Records"])
+    name: Name = Field(examples=["Campus Records"])
     owner: PersonId = Field(description="The person who answers for it here.")
 
 

@@ -21,6 +21,7 @@ from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing
 from lodge_kit.problems import Invalid, NotFound
 from lodge_kit.tables import KnownName
+from lodge_kit.texts import Name, Words
 from lodge_kit.world import Here, Now
 from release_service import products, releases, rights, scopes
 from release_service.tables import Product, Release
@@ -47,7 +48,7 @@ class ReleaseIn(ReleaseChange):
     """A release to record."""
 
     product: Id
-    version: str = Field(min_length=1, max_length=200, examples=["9.7.1"], description="As the supplier writes it.")
+    version: Name = Field(examples=["9.7.1"], description="As the supplier writes it.")
     state: Literal["announced", "available"] = "available"
 
 
@@ -56,7 +57,7 @@ class Withdrawal(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(min_length=1, max_length=2_000)
+    reason: Words = Field(min_length=1, max_length=2_000)
 
 
 class ReleaseOut(BaseModel):

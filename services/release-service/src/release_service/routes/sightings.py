@@ -18,6 +18,7 @@ from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
+from lodge_kit.texts import Name
 from lodge_kit.world import Here, Now
 from release_service import products, rights, scopes, sightings
 from release_service.entries import digest
@@ -35,9 +36,7 @@ class Acceptance(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: str | None = Field(
-        default=None, min_length=1, max_length=200, description="The version it is, where its own cannot be read."
-    )
+    version: Name | None = Field(default=None, description="The version it is, where its own cannot be read.")
 
 
 class SightingOut(BaseModel):

@@ -15,6 +15,7 @@ from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import Caller, requires
 from lodge_kit.listing import Ask, Listing, contains
+from lodge_kit.texts import Name
 from lodge_kit.world import Now
 from release_service import rights, suppliers
 from release_service.tables import Supplier
@@ -28,14 +29,14 @@ Manager = Annotated[Caller, requires(rights.MANAGE)]
 class SupplierChange(Change):
     """What may be changed of a supplier; null clears (RFC 7396)."""
 
-    name: str = Field(default="", min_length=1, max_length=200)
+    name: Name = Field(default="")
     website: str | None = Field(default=None, max_length=2_000, pattern=r"^https?://[^\s]+$")
 
 
 class SupplierIn(SupplierChange):
     """A supplier to add."""
 
-    name: str = Field(min_length=1, max_length=200, examples=["Meridian Campus Systems"])
+    name: Name = Field(examples=["Meridian Campus Systems"])
 
 
 class SupplierOut(BaseModel):

@@ -208,6 +208,7 @@ def _make_tables() -> None:
 
 def _change_tables() -> None:
     op.add_column("api_key", sa.Column("scopes", postgresql.ARRAY(sa.Text()), nullable=True))
+    op.add_column("api_key", sa.Column("warned_days", sa.Integer(), nullable=True))
     op.add_column("group", sa.Column("external_id", sa.Text(), nullable=True))
     op.add_column("group", sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True))
     op.drop_constraint(op.f("uq_group_name"), "group", type_="unique")
@@ -215,6 +216,7 @@ def _change_tables() -> None:
     op.create_index(
         "uq_group_external_id", "group", ["external_id"], unique=True, postgresql_where=sa.text("deleted_at IS NULL")
     )
+    op.add_column("org_unit", sa.Column("state", sa.Text(), server_default=sa.text("'active'"), nullable=False))
     op.add_column("permission", sa.Column("state", sa.Text(), server_default=sa.text("'active'"), nullable=False))
     op.add_column("permission", sa.Column("condition", sa.Text(), nullable=True))
     op.add_column(
@@ -271,5 +273,6 @@ def _change_constraints() -> None:
         "anchor_type", "role_grant", "anchor_type IN ('release', 'incident', 'localisation', 'enquiry')"
     )
     op.create_check_constraint("origin", "role_grant", "origin IN ('birthright', 'request', 'emergency', 'import')")
+    op.create_check_constraint("state", "org_unit", "state IN ('active', 'closed')")
     op.create_check_constraint("state", "permission", "state IN ('active', 'retired')")
     op.create_check_constraint("status", "service_account", "status IN ('active', 'inactive')")
