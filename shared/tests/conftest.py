@@ -81,7 +81,8 @@ class SlipIn(BaseModel):
 
     text: str
     number: int = 0
-    once: str | None = None
+    once: Any = None
+    more: Any = None
     fail: bool = False
     tell: str | None = None
 
@@ -131,7 +132,9 @@ def _router(note: "procrastinate.tasks.Task[..., Any, ...]") -> APIRouter:
         request: Request, wanted: SlipIn, session: Session, by: Annotated[Caller, requires(WRITE)], now: Now
     ) -> Response:
         """File a slip, tell of it, and have it noted."""
-        slip = Slip(id=ids.new("slp"), created_at=now, updated_at=now, **wanted.model_dump(exclude={"fail", "tell"}))
+        slip = Slip(
+            id=ids.new("slp"), created_at=now, updated_at=now, **wanted.model_dump(exclude={"fail", "tell", "more"})
+        )
         session.add(slip)
         await session.flush()
         event = await events.publish(session, SlipFiled(text=slip.text), of=slip.id, version=1, actor=by, now=now)

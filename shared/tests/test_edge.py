@@ -127,13 +127,13 @@ async def test_a_text_that_no_database_can_hold_is_pointed_at(clerk: Client) -> 
     for body, pointer in (
         (rb'{"text": "a\u0000b"}', "/text"),
         (rb'{"text": "x", "once": "\ud83d"}', "/once"),
-        (rb'{"text": "x", "other": [{"a/b": "\u0000"}]}', "/other/0/a~1b"),
-        (rb'{"text": "x", "\u0000": 1}', ""),
+        (rb'{"text": "\u0000", "more": [{"a/b": "\u0000"}]}', "/more/0/a~1b, /text"),
+        (rb'{"text": "\u0000", "more": {"\u0000": 1}}', "/more, /text"),
     ):
         answer = await clerk.post("/desk/v1/slips", content=body, headers=JSON)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), body
-        assert [one["pointer"] for one in answer.json()["errors"]] == [pointer]
-        assert (pointer or "the body itself") in answer.json()["detail"]
+        assert ", ".join(one["pointer"] for one in answer.json()["errors"]) == pointer
+        assert pointer in answer.json()["detail"]
     asked = await clerk.get("/desk/v1/slips?q=%00")
     assert [one["pointer"] for one in asked.json()["errors"]] == ["query/q"]
     assert (await clerk.patch("/desk/v1/slips/a%00", json={"text": "x"}, headers={"If-Match": "*"})).status_code == 404

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Response
 from sqlalchemy import text
 
 from lodge_kit import events, notices, problems, webhooks
-from lodge_kit.edge import Edge, handle_errors, known_parameters, storable_texts
+from lodge_kit.edge import Edge, handle_errors, known_parameters
 from lodge_kit.identity import Keys, Permission, PublishedKeys, Verifier, caller
 from lodge_kit.metrics import CONTENT_TYPE, Metrics
 from lodge_kit.world import World
@@ -81,7 +81,7 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
         audience=service.name,
         resolve=_permissions_from(world.settings.access_url),
     )
-    metrics, sound = Metrics(), [Depends(known_parameters), Depends(storable_texts)]
+    metrics, known = Metrics(), Depends(known_parameters)
     for router in (*service.routers, *webhooks.ROUTERS, notices.router):
         # The limit stands here and not at the app: there it lies around the Edge, and answers in plain text.
         # Who calls is asked first of all, also where a route forgets to: public ones have the anonymous caller.
@@ -90,13 +90,13 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
             prefix=f"/{service.name}/v1",
             responses=_DOCUMENTED,
             max_body_size=LARGEST_BODY,
-            dependencies=[Depends(caller), *sound],
+            dependencies=[Depends(caller), known],
         )
     for router in service.internal:
         app.include_router(
-            router, prefix="/internal/v1", include_in_schema=False, max_body_size=LARGEST_BODY, dependencies=sound
+            router, prefix="/internal/v1", include_in_schema=False, max_body_size=LARGEST_BODY, dependencies=[known]
         )
-    app.include_router(_operations(service, world, metrics), include_in_schema=False, dependencies=sound)
+    app.include_router(_operations(service, world, metrics), include_in_schema=False, dependencies=[known])
     events.describe(app, service.facts, service=service.name)
     handle_errors(app)
     app.add_middleware(Edge, metrics=metrics)

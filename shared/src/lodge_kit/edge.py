@@ -1,15 +1,16 @@
 """What every request meets first and last: its id and trace, one log line, the metrics, and errors as problems."""
 
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi._compat import field_annotation_is_sequence
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -24,7 +25,6 @@ _MALFORMED, _TOO_LARGE = 400, 413
 """What FastAPI answers itself to a body that it cannot read."""
 _TOO_LARGE_SAID = "The body is larger than this takes."
 """Starlette answers it in plain text where the length was declared, before a handler is asked."""
-_SUSPICIOUS = re.compile(rb"\\u(0000|[dD][89a-fA-F])")
 _UNSTORABLE = "This has a NUL, or half a surrogate pair: no text can hold either."
 _QUIET = ("/healthz", "/readyz", "/metrics")
 
@@ -117,6 +117,16 @@ def handle_errors(app: FastAPI) -> None:
         problem = _unreadable(request) if isinstance(error.body, bytes) else problem_of(error)
         return problems.answer(await _of_a_stranger(request) or problem, instance=request.url.path)
 
+    @app.exception_handler(DBAPIError)
+    @app.exception_handler(psycopg.Error)
+    @app.exception_handler(UnicodeEncodeError)
+    async def on_unstorable(request: Request, error: Exception) -> Response:
+        # The driver's own, where a text has half a surrogate pair, is no error of the database.
+        refused = isinstance(error, UnicodeEncodeError) or isinstance(database.problem_of(error), problems.Invalid)
+        problem = await _unstorable(request) if refused else None
+        path = request.url.path
+        return problems.answer(problem, instance=path) if problem else _answer_to(error, path)
+
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
         kinds = {
@@ -159,6 +169,21 @@ def _unreadable(request: Request) -> problems.Problem:
     return problems.UnsupportedMediaType(sentence, headers={"Accept": taken})
 
 
+async def _unstorable(request: Request) -> problems.Problem | None:
+    """Point at what no text of the database can hold: a NUL, half a surrogate pair. None where there is no such text.
+
+    Asked only when the database has refused something: rules of a field's own come first, with better words.
+    """
+    if any("\0" in str(value) for value in request.path_params.values()):
+        return problems.NotFound(f"There is no {request.url.path} here.")
+    pointers = ["query" + _written([name]) for name, value in request.query_params.multi_items() if "\0" in value]
+    route = request.scope.get("route")
+    if isinstance(route, APIRoute) and route.body_field is not None and _is_json(request):
+        pointers += map(_written, texts.unstorable(await request.json()))
+    listed = [problems.InvalidValue(pointer=one, code="unstorable", detail=_UNSTORABLE) for one in sorted(pointers)]
+    return _invalid(listed) if listed else None
+
+
 def problem_of(error: RequestValidationError) -> problems.Problem:
     """Say what is wrong with a request: malformed, or values that each have their pointer."""
     found = error.errors()
@@ -168,14 +193,15 @@ def problem_of(error: RequestValidationError) -> problems.Problem:
         return problems.MalformedJson(f"The body is not JSON: {reason} at character {malformed['loc'][-1]}.")
     if any(one["type"] == "missing" and one["loc"] == ("body",) for one in found):
         return problems.Invalid.at("", "The body is missing: send a JSON object.", "missing")
-    return _invalid(
-        problems.InvalidValue(pointer=_pointer(one, error.body), code=one["type"].replace("_", "-"), detail=one["msg"])
-        for one in found
-    )
+    return _invalid([_wrong(one, error.body) for one in found])
 
 
-def _invalid(errors: Iterable[problems.InvalidValue]) -> problems.Invalid:
-    listed = list(errors)
+def _wrong(error: Mapping[str, Any], body: Any) -> problems.InvalidValue:
+    code = error["type"].replace("_", "-")
+    return problems.InvalidValue(pointer=_pointer(error, body), code=code, detail=error["msg"])
+
+
+def _invalid(listed: Sequence[problems.InvalidValue]) -> problems.Invalid:
     where = ", ".join(one.pointer or "the body itself" for one in listed[:5])
     return problems.Invalid(f"Some values are wrong: {where}. Each is explained under errors.", errors=listed)
 
@@ -231,18 +257,3 @@ async def known_parameters(request: Request) -> None:
     twice = sorted(n for n, many in repeatable.items() if not many and len(request.query_params.getlist(n)) > 1)
     if twice:
         raise problems.RepeatedParameter(f"{', '.join(twice)} has one value here: leave out all but one.")
-
-
-async def storable_texts(request: Request) -> None:
-    """Refuse what no text of ours can hold, pointing at each place: a NUL, half a surrogate pair."""
-    if any("\0" in str(value) for value in request.path_params.values()):
-        raise problems.NotFound(f"There is no {request.url.path} here.")
-    pointers = ["query" + _written([name]) for name, value in request.query_params.multi_items() if "\0" in value]
-    route = request.scope.get("route")
-    # Only what FastAPI has read as JSON: its text is kept with the request, and looked into where an escape says so.
-    if isinstance(route, APIRoute) and route.body_field is not None and _is_json(request):
-        body = await request.body()
-        if body and _SUSPICIOUS.search(body):
-            pointers += map(_written, texts.unstorable(await request.json()))
-    if pointers:
-        raise _invalid(problems.InvalidValue(pointer=one, code="unstorable", detail=_UNSTORABLE) for one in pointers)
