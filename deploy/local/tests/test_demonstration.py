@@ -261,6 +261,7 @@ def test_loading_again_changes_nothing(university: University) -> None:
     assert fingerprints(university.urls) == before
 
 
+@pytest.mark.timeout(300)  # two loads, and a machine with other work takes its time
 def test_a_load_that_was_killed_is_finished_and_comes_to_the_same(
     university: University, all_databases: Databases
 ) -> None:

@@ -113,6 +113,11 @@ def test_it_starts_everything_tells_where_and_stops_everything(runner: Runner, w
     assert told.count("  curl -H") == 3
     for name in ("access-service serve", "access-service work", "release-service work", "gateway"):
         assert f"{name:<21} | " in told
+    logged = (runner.home / "lodge.log").read_text()
+    assert "gateway               | 2026-01-01T00:00:00Z [info     ] request /access/v1/me" in logged
+    assert "gateway serve begins" in logged
+    assert "[info" not in told, "a line a request would scroll away what it tells"
+    assert f"{runner.home}/lodge.log" in told
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 0
     assert left_of(runner) == []

@@ -122,6 +122,28 @@ async def test_what_a_process_says_is_prefixed_to_the_last_word() -> None:
     ]
 
 
+async def test_a_line_that_is_routine_is_for_the_record_alone() -> None:
+    said, recorded = list[str](), list[str]()
+    supervisor = Supervisor(write=said.append, record=recorded.append)
+    lines = [
+        "2026-01-01T00:00:00.1Z [info     ] request [lodge_kit.edge] status=403",
+        '{"event": "request", "level": "info", "status": 403}',
+        "2026-01-01T00:00:00.1Z [warning  ] a lease could not be renewed",
+        '{"event": "request failed", "level": "error"}',
+        "Traceback (most recent call last):",
+        '  File "x.py", line 1',
+        "ValueError: [info ] of no use",
+    ]
+
+    async def launch() -> None:
+        await supervisor.once(python("a", f"print({chr(10).join(lines)!r})"), aloud=True)
+        await stop_when(lambda: True)
+
+    await supervisor.oversee(launch())
+    assert recorded == [f"a | {line}" for line in lines]
+    assert said == recorded[2:]
+
+
 async def test_a_grandchild_that_holds_the_output_open_hangs_nothing() -> None:
     supervisor = Supervisor(write=lambda _: None)
 

@@ -75,4 +75,5 @@ class AccessLog:
 
 
 def _text(line: dict[str, object]) -> str:
-    return "{timestamp} {method} {path} {status} {ms} ms {bytes} B → {service} {caller} {request_id}".format(**line)
+    text = "{timestamp} [info     ] {method} {path} {status} {ms} ms {bytes} B → {service} {caller} {request_id}"
+    return text.format(**line)

@@ -8,6 +8,7 @@ postgres                  the path of the folder that the private PostgreSQL liv
 postgres.lock, postgres.log
 database/                 that folder, unless PostgreSQL's user may not come here
 artifacts/                results of reports
+lodge.log                 what the suite's processes said; older: lodge.log.1 and on
 demonstration             whether the demonstration data was loaded, and from which day: see `offer`
 secrets/sources/          passwords of data sources, a file each
 gateway.toml              what the gateway is told of the demonstration's issuer
@@ -49,6 +50,11 @@ class Home:
     def admin_key(self) -> Path:
         """The file of the first administrator's API key."""
         return self.folder / "admin-key"
+
+    @property
+    def log(self) -> Path:
+        """The file that has every line of the suite's processes."""
+        return self.folder / "lodge.log"
 
     def claim(self) -> None:
         """Keep other runs out. The system lets go when this process ends, however it ends."""

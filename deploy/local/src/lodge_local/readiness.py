@@ -1,16 +1,18 @@
 """Whether a server on this machine says that it is ready: GET /readyz, or another path, answers 200."""
 
 import asyncio
+import json
 import urllib.request
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lodge_local import ports
 
 Question = Callable[[], Awaitable[bool]]
 _PATIENCE = 3.0
 _LOOK = 0.05
-_OK = 200
 
 
 def of_server(port: int, path: str = "/readyz") -> Question:
@@ -39,20 +41,33 @@ async def of_rights(gateway: str, key_file: Path, *, patience: float) -> None:
     """Wait until the administrator's key is let into every service; raises TimeoutError.
 
     access-service's worker asks the other services for their permissions once they run: before that, the first
-    calls that a person tries would be refused.
+    calls that a person tries would be refused. We try none before access-service says that all are held.
     """
+    services = ("access", "enquiry", "release")
+
+    def holds_all() -> bool:
+        held = (_asked(f"{gateway}/access/v1/me", key_file) or {}).get("permissions", {})
+        return all(f"{service}.subscribe" in held for service in services)
+
     async with asyncio.timeout(patience):
-        for service in ("access", "enquiry", "release"):
-            path = f"{gateway}/{service}/v1/event-types"
-            while not await asyncio.to_thread(_lets_in, path, key_file):  # noqa: ASYNC110 - another process's state
-                await asyncio.sleep(_LOOK)
+        await _until(holds_all)
+        for service in services:
+            await _until(partial(_asked, f"{gateway}/{service}/v1/event-types", key_file))
 
 
-def _lets_in(url: str, key_file: Path) -> bool:
+async def _until(is_true: Callable[[], object]) -> None:
+    while not await asyncio.to_thread(is_true):  # noqa: ASYNC110 - another process's state
+        await asyncio.sleep(_LOOK)
+
+
+def _asked(url: str, key_file: Path) -> dict[str, Any] | None:
+    """Answer what the gateway answers, None where that is no success."""
     headers = {"Authorization": f"Bearer {key_file.read_text().strip()}"}
+    # No proxy of the environment: the gateway is on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        asked = urllib.request.Request(url, headers=headers)  # noqa: S310 - our own gateway
-        with urllib.request.urlopen(asked, timeout=_PATIENCE) as answer:  # noqa: S310 - as above
-            return bool(answer.status == _OK)
-    except OSError:
-        return False
+        with opener.open(urllib.request.Request(url, headers=headers), timeout=_PATIENCE) as answer:  # noqa: S310 - ours
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except (OSError, ValueError):
+        return None

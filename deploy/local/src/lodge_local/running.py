@@ -9,6 +9,7 @@ from lodge_local import databases, issuer, ports, postgres, readiness, secret_fi
 from lodge_local.demonstration.log_ins import LOG_INS
 from lodge_local.failures import Failed
 from lodge_local.home import password
+from lodge_local.log import Log
 from lodge_local.offer import Offer
 from lodge_local.progress import step, tell
 from lodge_local.suite import ACCESS, ENQUIRY, GATEWAY, RELEASE, SERVICES, Deployable, Suite
@@ -22,7 +23,7 @@ _RIGHTS = 60
 async def run(suite: Suite) -> None:
     """Start everything, tell the addresses, and keep it running until SIGINT, SIGTERM or a failure (Failed)."""
     suite.home.claim()
-    supervisor = Supervisor()
+    supervisor = Supervisor(record=Log(suite.home.log).write)
     await supervisor.oversee(_launch(suite, supervisor))
     tell("lodge: stopped")
 
@@ -60,7 +61,7 @@ async def _rights(suite: Suite) -> None:
     except TimeoutError:
         raise Failed(
             f"access-service did not learn the other services' permissions within {_RIGHTS} s, or the key in"
-            f" {suite.home.admin_key} is not this database's: see the lines of 'access-service work' above."
+            f" {suite.home.admin_key} is not this database's: see 'access-service work' in {suite.home.log}."
         ) from None
 
 
@@ -118,6 +119,7 @@ def _welcome(suite: Suite, seconds: float) -> str:
         *(f"  {service.name:<20} {suite.address(service)}" for service in SERVICES),
         f"  administrator's key  {key_file.read_text().strip()}",
         f"                       also in {key_file}",
+        f"  log                  {suite.home.log}    (warnings and errors appear here too)",
         "",
         "Try:",
         f"  {call} '{gate}/access/v1/people?limit=3'",

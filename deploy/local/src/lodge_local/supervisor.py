@@ -1,4 +1,4 @@
-"""Keeps processes running: starts them, prefixes what they say, restarts those that end, stops all in reverse order.
+"""Keeps processes running: starts them, hears what they say, restarts those that end, stops all in reverse order.
 
 A process that fails five times in a row stops everything, with one sentence that names it.
 """
@@ -16,6 +16,7 @@ from typing import Any
 from lodge_local import children
 from lodge_local.accounts import Account
 from lodge_local.failures import Failed
+from lodge_local.log import is_routine
 from lodge_local.progress import tell
 
 
@@ -33,7 +34,7 @@ class Process:
     """Where to look for its last words, if not at the end of its output."""
     account: Account | None = None
     log: Path | None = None
-    """Where its output goes; None: to ours, each line with its name before it."""
+    """A file that its output goes to; None: to us, each line with its name before it."""
     folder: str | None = None
     stop: signal.Signals = signal.SIGTERM
     at_our_death: signal.Signals = signal.SIGKILL
@@ -71,14 +72,23 @@ class _Running:
 
 
 class Supervisor:
-    """`oversee` is the whole of it; what it oversees calls `once`, `start` and `until_ready`."""
+    """`oversee` is the whole of it; what it oversees calls `once`, `start` and `until_ready`.
+
+    `record` is told every line that is said; `write` those that a person should see.
+    """
 
     def __init__(
-        self, *, backoff: Backoff | None = None, patience: float = 25, write: Callable[[str], None] = tell
+        self,
+        *,
+        backoff: Backoff | None = None,
+        patience: float = 25,
+        write: Callable[[str], None] = tell,
+        record: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._backoff = backoff or Backoff()
         self._patience = patience
         self._write = write
+        self._record = record
         self._stages: list[list[_Running]] = []
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopping = False
@@ -124,7 +134,7 @@ class Supervisor:
         """Run a program to its end. Unless `aloud` it is heard only when it fails: Failed, with its last line."""
         running = _Running(what)
         self._stages.append([running])
-        status = await self._run(running, self._prefixed(running) if aloud else running.said.append)
+        status = await self._run(running, self._heard(running, aloud=aloud))
         self._stages.remove([running])
         if status != 0:
             for line in list(running.said)[: 0 if aloud else -1]:
@@ -155,7 +165,7 @@ class Supervisor:
         name, failures = running.what.name, 0
         while True:
             began = loop.time()
-            status = await self._run(running, self._prefixed(running))
+            status = await self._run(running, self._heard(running))
             if self._stopping:
                 return
             failures = 1 if loop.time() - began > self._backoff.settled else failures + 1
@@ -164,7 +174,7 @@ class Supervisor:
                     f"{name} failed {failures} times in a row; the last time it {_how(status)}: {running.last_words()}"
                 )
             delay = self._backoff.delay(failures)
-            self._write(f"lodge: {name} {_how(status)}; it is started again in {delay:g} s")
+            self._say(f"lodge: {name} {_how(status)}; it is started again in {delay:g} s")
             await asyncio.sleep(delay)
 
     async def _run(self, running: _Running, hear: Callable[[str], None]) -> int:
@@ -199,17 +209,24 @@ class Supervisor:
             await asyncio.wait({ended, hurry}, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
             hurry.cancel()
             if not ended.done():
-                self._write(f"lodge: {running.what.name} did not stop and is killed")
+                self._say(f"lodge: {running.what.name} did not stop and is killed")
                 _send_group(child, signal.SIGKILL)
             await ended
         if running.keeper is not None:
             running.keeper.cancel()
             await asyncio.gather(running.keeper, return_exceptions=True)
 
-    def _prefixed(self, running: _Running) -> Callable[[str], None]:
+    def _say(self, line: str) -> None:
+        self._record(line)
+        self._write(line)
+
+    def _heard(self, running: _Running, *, aloud: bool = True) -> Callable[[str], None]:
         def hear(line: str) -> None:
             running.said.append(line)
-            self._write(f"{running.what.name:<{self._width}} | {line}")
+            prefixed = f"{running.what.name:<{self._width}} | {line}"
+            self._record(prefixed)
+            if aloud and not is_routine(line):
+                self._write(prefixed)
 
         return hear
 

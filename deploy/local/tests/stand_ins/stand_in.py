@@ -1,5 +1,6 @@
 """What the tests run instead of the services: the same commands, with next to nothing behind them."""
 
+import json
 import os
 import signal
 import sys
@@ -27,7 +28,7 @@ def main(package: str) -> None:
             Path(key).write_text("lodge_key_of_a_stand_in\n")
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        print(f"{package} {command} begins", flush=True)
+        print(f"2026-01-01T00:00:00Z [warning  ] {package} {command} begins", flush=True)
         serve(int(os.environ[f"{PREFIXES[package]}_PORT"])) if command == "serve" else signal.pause()
 
 
@@ -42,12 +43,15 @@ def migrate(prefix: str) -> None:
 
 
 def serve(port: int) -> None:
-    """Answer 200 to everything."""
+    """Answer 200 to everything, in the shape of who has all rights; each answer is said as the services log theirs."""
+    rights = json.dumps({"permissions": {f"{name}.subscribe": "*" for name in ("access", "enquiry", "release")}})
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            print(f"2026-01-01T00:00:00Z [info     ] request {self.path}", flush=True)
             self.send_response(200)
             self.end_headers()
+            self.wfile.write(rights.encode())
 
         def log_message(self, *_: object) -> None:
             pass
