@@ -249,3 +249,12 @@ async def test_the_published_keys_verify_what_services_get_and_hold_no_secret(lo
         assert "max-age" in answer.headers["Cache-Control"]
     (key,) = document["keys"]
     assert (key["kid"], key["alg"], "d" in key) == (lodge.signing_key.kid, "Ed25519", False)
+
+
+async def test_a_client_of_the_directory_is_refused_in_the_shape_that_it_reads(lodge: Lodge) -> None:
+    async with lodge.client.get(lodge.url + "/scim/v2/Users") as answer:
+        error = await answer.json(content_type=None)
+        assert (answer.status, answer.content_type) == (401, "application/scim+json")
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="lodge"'
+    assert (error["schemas"], error["status"]) == (["urn:ietf:params:scim:api:messages:2.0:Error"], "401")
+    assert error["detail"]

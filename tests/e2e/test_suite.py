@@ -113,7 +113,8 @@ def test_nothing_is_open_to_whom_the_gateway_does_not_know(suite: Suite) -> None
     for headers in ({}, {"Authorization": "Bearer lodge_x_y"}, {"Authorization": "Basic eDp5"}, forged):
         for path in ("/access/v1/people", "/enquiry/v1/enquiries", "/release/v1/releases", "/scim/v2/Users"):
             answer = httpx.get(suite.gateway + path, headers=headers)
-            assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json"), path
+            kind = "application/scim+json" if path.startswith("/scim") else "application/problem+json"
+            assert (answer.status_code, answer.headers["content-type"]) == (401, kind), path
     for offset in (1, 2, 3):  # the services themselves, behind the gateway's back
         service = ("access/v1/people", "enquiry/v1/enquiries", "release/v1/releases")[offset - 1]
         for headers in ({}, forged, suite.headers(), {"X-Lodge-Caller": "per_1", "X-Forwarded-User": "admin"}):
@@ -133,6 +134,18 @@ def test_one_document_has_all_four(suite: Suite) -> None:
     assert {"/access/v1/people", "/enquiry/v1/enquiries", "/release/v1/releases"} <= document["paths"].keys()
     assert {"grant.ended", "enquiry.answered", "release.published"} <= document["webhooks"].keys()
     assert "x-stale" not in document
+
+
+@pytest.mark.timeout(240)
+def test_the_directory_passes_every_check_of_the_scim_tester(suite: Suite) -> None:
+    program = Path(sys.executable).with_name("scim2")
+    told = suite.environment | {"SCIM_CLI_HEADERS": f"Authorization: {suite.headers()['Authorization']}"}
+    checked = subprocess.run(
+        [program, "--url", f"{suite.gateway}/scim/v2", "test"],
+        env=told, text=True, capture_output=True, timeout=220, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert checked.stdout.count("SUCCESS") > 50
 
 
 @pytest.mark.timeout(240)

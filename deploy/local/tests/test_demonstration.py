@@ -362,7 +362,8 @@ async def test_a_role_that_is_held_permits_and_one_that_has_ended_does_not(unive
     try:
         for condition, permit in (("g.valid_to IS NULL AND g.valid_from < now()", True), ("g.valid_to < now()", False)):
             for who, action, kind, unit in university.rows("access", held.format(condition)):
-                question = decisions.Question(who, action, kind, system="student-records", org_unit=unit)
+                place = {"system": "student-records", "org_unit": unit}
+                question = decisions.Question(who, action, kind, "any", resource_properties=place)
                 async with world.database.transaction() as session:
                     decision = await decisions.decide(session, question, at=world.clock())
                 assert decision.permit is permit, decision.reason

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import guard, headers
+from gateway import guard, headers, refusals
 from gateway.access_log import AccessLog
 from gateway.authentication import Authentication
 from gateway.callers import Entry
@@ -18,7 +18,7 @@ from gateway.openapi import Documents
 from gateway.routing import PublicPaths, Route, Routes
 from gateway.settings import Config
 from gateway.upstream import Upstream, UpstreamAway, UpstreamBroken, UpstreamSlow
-from lodge_kit import context, logs, problems
+from lodge_kit import context, logs
 from lodge_kit.context import Cause
 from lodge_kit.problems import BadRequest, InternalError, NotFound, Problem
 
@@ -100,7 +100,7 @@ class Gate:
         route = self._routes.find(raw_path)
         if route is None:
             raise NotFound("There is nothing at this path. See /docs for what there is.")
-        exchange.route, exchange.service = route.prefix.decode(), route.service
+        exchange.route, exchange.service, exchange.errors = route.prefix.decode(), route.service, route.errors
         running = self.running
         if running is None:
             raise UpstreamAway("the gateway")
@@ -144,7 +144,7 @@ class Gate:
         if exchange.status:
             return  # begun: the server closes the connection, which is all that can be said
         path = exchange.scope["raw_path"].decode("ascii", "replace")
-        answer = problems.answer(problem, instance=path)
+        answer = refusals.answer(problem, instance=path, shape=exchange.errors)
         await answer(exchange.scope, exchange.receive, _echoing(exchange))
 
     def _count(self, exchange: Exchange, error: BaseException | None) -> None:

@@ -38,6 +38,7 @@ class Exchange:
     bytes_sent: int = 0
     left: bool = False
     route: str = "none"
+    errors: str = "problem"
     service: str = "gateway"
     caller: str | None = None
     client: str | None = None

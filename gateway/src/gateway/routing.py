@@ -15,6 +15,7 @@ class Route:
     prefix: bytes
     service: str
     url: str
+    errors: str = "problem"
 
     @property
     def own(self) -> bool:
@@ -26,7 +27,7 @@ class Routes:
     """The table, by first segment, so that a look-up is one of a dictionary."""
 
     def __init__(self, routes: Iterable[RouteSettings], services: Mapping[str, str]) -> None:
-        found = [Route(route.prefix.encode(), route.service, services[route.service]) for route in routes]
+        found = [Route(route.prefix.encode(), route.service, services[route.service], route.errors) for route in routes]
         found += [Route(path.encode(), GATEWAY, "") for path in OWN]
         self._by_segment: dict[bytes, list[Route]] = {}
         for route in sorted(found, key=lambda route: -len(route.prefix)):

@@ -36,6 +36,9 @@ class RouteSettings(_Table):
 
     prefix: str = Field(pattern=r"^/[^/].*[^/]$|^/[^/]?$")
     service: str
+    errors: Literal["problem", "scim"] = Field(
+        "problem", description="The shape in which callers of this route are told what the gateway itself refuses."
+    )
 
 
 class IssuerSettings(_Table):
@@ -72,7 +75,7 @@ class Config(_Table):
     services: dict[str, str] = Field(default={}, description="Addresses by name, besides access, enquiry, release.")
     routes: tuple[RouteSettings, ...] = (
         RouteSettings(prefix="/access", service="access"),
-        RouteSettings(prefix="/scim", service="access"),
+        RouteSettings(prefix="/scim", service="access", errors="scim"),
         RouteSettings(prefix="/.well-known/authzen-configuration", service="access"),
         RouteSettings(prefix="/enquiry", service="enquiry"),
         RouteSettings(prefix="/release", service="release"),

@@ -51,7 +51,8 @@ class Edge:
             nonlocal status, instead
             if message["type"] == "http.response.start":
                 status = int(message["status"])  # an HTTPStatus, which logs would show with its name
-                if status == _TOO_LARGE and Headers(raw=message["headers"]).get("content-type") != problems.MEDIA_TYPE:
+                kind = Headers(raw=message["headers"]).get("content-type", "")
+                if status == _TOO_LARGE and kind.startswith("text/plain"):
                     instead = problems.answer(problems.ContentTooLarge(_TOO_LARGE_SAID), instance=scope["path"])
                     message["headers"] = list(instead.raw_headers)
                 MutableHeaders(scope=message)["X-Request-Id"] = cause.request_id
@@ -87,7 +88,9 @@ class Edge:
             # A route itself knows only its path within its router.
             contexts = iter_route_contexts(scope["app"].routes)
             self._paths = {id(one.original_route): one.path for one in contexts}
-        return self._paths.get(id(scope.get("route"))) or "none"
+        route = scope.get("route")
+        # An app within this one, as a standard's endpoints are, has no route of ours: it says where it stands.
+        return self._paths.get(id(route)) or getattr(route, "path", None) or "none"
 
 
 def _answer_to(error: Exception, path: str) -> Response:

@@ -138,6 +138,7 @@ class Suite:
         defaults = {
             "LODGE_LOG_FORMAT": "text",
             "LODGE_PORTAL_URL": self.address(GATEWAY),
+            "LODGE_PUBLIC_URL": self.address(GATEWAY),
             "LODGE_ENQUIRY_STORAGE": str(self.home.private("artifacts")),
             "LODGE_ENQUIRY_SOURCE_SECRETS": str(self.home.private("secrets", "sources")),
         }

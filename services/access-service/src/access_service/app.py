@@ -22,8 +22,9 @@ from access_service.routes import (
     support_functions,
     systems,
 )
+from access_service.scim import document, endpoint
 from access_service.settings import Settings
-from lodge_kit import world
+from lodge_kit import world as worlds
 from lodge_kit.application import Service, assemble
 from lodge_kit.clock import Clock, system_clock
 from lodge_kit.identity import Keys
@@ -48,9 +49,13 @@ SERVICE = Service(
 
 def create_world(settings: Settings, *, clock: Clock = system_clock) -> World:
     """Build what verbs get their world from."""
-    return world.make(settings, name="access", clock=clock, tasks=jobs.tasks, directory=OwnDirectory)
+    return worlds.make(settings, name="access", clock=clock, tasks=jobs.tasks, directory=OwnDirectory)
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> FastAPI:
     """Make the app. Tests hand in their own clock, and the keys of their own issuer."""
-    return assemble(SERVICE, create_world(settings, clock=clock), keys=keys)
+    world = create_world(settings, clock=clock)
+    app = assemble(SERVICE, world, keys=keys)
+    endpoint.mount(app, world, app.state.verifier)
+    document.describe(app)
+    return app

@@ -89,6 +89,14 @@ class AppointmentWithdrawn(Fact):
     person: str
 
 
+class PersonDeleted(Fact):
+    """The directory deleted a person, who had left: the names are free for another, what was granted is on record."""
+
+    type: ClassVar[str] = "person.deleted"
+    subject: ClassVar[str] = "person"
+    external_id: str | None
+
+
 class GrantCreated(Fact):
     """A role was given to a person, a group or a service account."""
 
@@ -225,7 +233,7 @@ class ResponsibilityGapClosed(Fact):
 
 
 ALL = (
-    PersonCreated, PersonChanged, PersonLeft, PersonMoved, PersonKept, PersonReturned,
+    PersonCreated, PersonChanged, PersonLeft, PersonMoved, PersonKept, PersonReturned, PersonDeleted,
     AppointmentAdded, AppointmentChanged, AppointmentWithdrawn, GrantCreated, GrantEnded, RoleChanged, KeyRevoked,
     KeyRotated, KeyExpiring, ServiceAccountDeactivated, ServiceAccountReactivated, ServiceAccountOrphaned,
     ResponsibilityAssigned,

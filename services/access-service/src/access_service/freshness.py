@@ -7,9 +7,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 CHANNEL = "lodge_callers"
 EVERYBODY = "*"
+_MANY = 500
+"""From here on it costs less to ask anew for everybody than to tell of each."""
+_TELL = text("SELECT pg_notify(:channel, who) FROM unnest(CAST(:told AS text[])) AS who")
 
 
 async def forget(session: AsyncSession, who: Iterable[str] | str) -> None:
     """Have every gateway ask anew for these callers (or `EVERYBODY`) once the transaction has committed."""
-    for one in [who] if isinstance(who, str) else who:
-        await session.execute(text("SELECT pg_notify(:channel, :who)"), {"channel": CHANNEL, "who": one})
+    told = [who] if isinstance(who, str) else list(who)
+    if len(told) > _MANY:
+        told = [EVERYBODY]
+    if told:
+        await session.execute(_TELL, {"channel": CHANNEL, "told": told})

@@ -8,9 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import decisions, events, freshness, org_units, past, rights
-from access_service.rules import joined
-from access_service.tables import Grant, Group, GroupMember, Person, Role, ServiceAccount, System
+from access_service import events, freshness, giving, org_units, past
+from access_service.tables import Grant, Group, GroupMember, Person, Role, ServiceAccount
 from lodge_kit import audit, ids
 from lodge_kit.events import publish
 from lodge_kit.identity import Caller
@@ -45,8 +44,8 @@ async def give(
     await _demand_subject(session, subject)
     await org_units.demand_open(session, org_unit)
     await _demand_not_oneself(session, by, subject)
-    _demand_within_scope(by, org_unit)
-    await _demand_held(session, role, by, org_unit, now)
+    giving.demand_within_scope(by, org_unit)
+    await giving.demand_held(session, role, by, org_unit, now=now)
     if role.state != "active":
         raise Conflict(f"Role {role.id} is {role.state}. Only an active role can be given.")
     if valid_to is not None and valid_to <= begins:
@@ -71,7 +70,7 @@ async def end(
     """End a grant now or at a later instant. Raises `Conflict` when it has ended, `Invalid` for a past end."""
     ends = at or now
     await _demand_not_oneself(session, by, grant.subject)
-    _demand_within_scope(by, grant.org_unit)
+    giving.demand_within_scope(by, grant.org_unit)
     if grant.valid_to is not None and grant.valid_to <= now:
         raise Conflict("This grant has ended already.")
     if grant.valid_to is not None and ends > grant.valid_to:
@@ -104,33 +103,14 @@ async def _insert(session: AsyncSession, grant: Grant) -> None:
 
 async def _demand_subject(session: AsyncSession, subject: str) -> None:
     kind = _KINDS.get(subject[:3])
-    if kind is None or await session.get(kind, subject) is None:
+    found = await session.get(kind, subject) if kind else None
+    if found is None or getattr(found, "deleted_at", None) is not None:
         raise Invalid.at("/subject", f"There is no person, group or service account {subject}.", "unknown-subject")
 
 
 async def _demand_not_oneself(session: AsyncSession, by: Caller, subject: str) -> None:
     if subject == by.id or await session.get(GroupMember, (subject, by.id)) is not None:
         raise Forbidden("Nobody gives or ends a role of one's own. Ask another who may.")
-
-
-def _demand_within_scope(by: Caller, org_unit: str | None) -> None:
-    scope = by.scope(rights.GRANT)
-    if scope != "*" and org_unit not in scope:
-        where = f"for org unit {org_unit}" if org_unit else "for the whole institution"
-        raise Forbidden(f"This needs the permission {rights.GRANT.name} {where}; you hold it for some org units only.")
-
-
-async def _demand_held(session: AsyncSession, role: Role, by: Caller, org_unit: str | None, now: datetime) -> None:
-    """Refuse to give more of Lodge's own rights than the giver has: who may give roles could have them all else."""
-    system = await session.get(System, role.system_id)
-    if system is None or system.key != decisions.LODGE:
-        return
-    held = await decisions.held_in_lodge(session, by.id, at=now)
-    parents = await org_units.parents(session) if org_unit else {}
-    for name in await decisions.contained(session, role.id):
-        scope = joined(held.get(name, []), parents)
-        if scope != "*" and org_unit not in scope:
-            raise Forbidden(f"This role of Lodge contains {name}, which you do not hold there. Ask one who does.")
 
 
 async def _rights_changed(session: AsyncSession, subject: str) -> None:

@@ -3,19 +3,20 @@
 What began and ended in one instant never was, and leaves nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Table, delete, func, insert, select
+from sqlalchemy import Column, ColumnElement, Delete, Table, any_, delete, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from access_service.tables import (
     Grant,
     PastGrant,
-    PastLink,
     PastStanding,
     Permission,
     Person,
@@ -23,6 +24,12 @@ from access_service.tables import (
     Row,
     ServiceAccount,
 )
+from lodge_kit.tables import IdText, Instant
+
+
+def among(column: Mapped[str] | ColumnElement[str], ids: Iterable[str]) -> ColumnElement[bool]:
+    """Say that `column` is one of these, in one bound value: there may be tens of thousands."""
+    return column == any_(literal(list(ids), ARRAY(IdText)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +59,26 @@ async def unlink(
     """Take these (None: all) out of `outer`; answers those that were in it."""
     gone = delete(link.table).where(link.column(link.outer) == outer)
     if inner is not None:
-        gone = gone.where(link.column(link.inner).in_(inner))
-    rows = (await session.execute(gone.returning(link.column(link.inner), link.column(link.since)))).all()
-    were = [
-        {"kind": link.kind, "outer": outer, "inner": one, "since": since, "until": now}
-        for one, since in rows
-        if since < now
-    ]
-    if were:
-        await session.execute(insert(PastLink), were)
-    return [one for one, _ in rows]
+        gone = gone.where(among(link.column(link.inner), inner))
+    return [row.inner for row in await _end(session, link, gone, now)]
+
+
+async def unlink_everywhere(session: AsyncSession, link: Link, inner: str, *, now: datetime) -> list[str]:
+    """Take `inner` out of whatever it is in; answers what that was."""
+    gone = delete(link.table).where(link.column(link.inner) == inner)
+    return [row.outer for row in await _end(session, link, gone, now)]
+
+
+async def _end(session: AsyncSession, link: Link, gone: Delete, now: datetime) -> Sequence[Any]:
+    """Delete and put on record in one statement, however many there are."""
+    outer, inner = link.column(link.outer).label("outer"), link.column(link.inner).label("inner")
+    ended = gone.returning(outer, inner, link.column(link.since).label("since")).cte("ended")
+    were = select(literal(link.kind), ended.c.outer, ended.c.inner, ended.c.since, literal(now, Instant))
+    past = _TABLES["past_link"]
+    kept = insert(past).from_select(
+        ["kind", "outer", "inner", "since", "until"], were.where(ended.c.since < now), include_defaults=False
+    )
+    return (await session.execute(select(ended.c.outer, ended.c.inner).add_cte(kept.cte("kept")))).all()
 
 
 async def relink(session: AsyncSession, link: Link, outer: str, wanted: Sequence[str], *, now: datetime) -> None:

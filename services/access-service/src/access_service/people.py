@@ -12,6 +12,7 @@ from sqlmodel import col
 from access_service import (
     appointments,
     attribute_sources,
+    email_addresses,
     events,
     freshness,
     org_units,
@@ -58,17 +59,21 @@ async def get(session: AsyncSession, person_id: str) -> Person:
 
 
 async def create(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller | str, now: datetime) -> Person:
-    """Add a person; `facts` are columns of `Person`. Raises `NameTaken`, `Invalid`, `OtherSource`.
+    """Add a person; `facts` are columns of `Person`, and `emails` in the place of `email` where all are told.
 
-    A person must be called something, so whoever may add one says the names, whatever their source.
+    A person must be called something, so whoever may add one says the names, whatever their source. Raises
+    `NameTaken`, `Invalid`, `OtherSource`.
     """
     _demand_order(facts)
     said = [name for name, value in facts.items() if value is not None and name not in _NAMES]
     await _demand_source(session, by, said)
     await _demand_sound(session, facts, of=None)
-    person = Person(id=ids.new("per"), created_at=now, updated_at=now, **facts)
+    columns, addresses = email_addresses.apart(facts)
+    person = Person(id=ids.new("per"), created_at=now, updated_at=now, **columns)
     session.add(person)
     await session.flush()
+    if addresses:
+        await email_addresses.keep(session, person.id, addresses)
     fact = events.PersonCreated(external_id=person.external_id)
     await publish(session, fact, of=person.id, version=person.version, actor=by, now=now)
     audit.record(session, "person.created", kind="person", of=person.id, by=by, now=now, user_name=person.user_name)
@@ -76,24 +81,28 @@ async def create(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller 
 
 
 async def change(session: AsyncSession, person: Person, facts: Mapping[str, Any], *, by: Caller, now: datetime) -> None:
-    """Change what `facts` names; whoever cached the person's rights asks anew.
+    """Change what `facts` names, as `create` takes it; whoever cached the person's rights asks anew.
 
     What is said anew and is no change may be said by anybody, since many send all that they know. Raises what
     `create` raises, and `FollowsAppointment`.
     """
-    new = [name for name, value in facts.items() if getattr(person, name) != value]
+    known = await email_addresses.of(session, [person.id]) if "email" in facts else {}
+    columns, addresses = email_addresses.apart(facts, known.get(person.id, ()))
+    new = [name for name, value in columns.items() if getattr(person, name) != value]
     _demand_order(facts, joined_on=person.joined_on, left_on=person.left_on)
     await _demand_source(session, by, new)
     await _demand_not_appointed(session, person, new)
-    await _demand_sound(session, {name: facts[name] for name in new}, of=person.id)
+    await _demand_sound(session, {name: columns[name] for name in new}, of=person.id)
     was = person.org_unit
-    for name, value in facts.items():
+    for name, value in columns.items():
         setattr(person, name, value)
     person.updated_at = now
     await session.flush()
-    fact = events.PersonChanged(external_id=person.external_id, changed=sorted(facts))
+    if addresses is not None:
+        await email_addresses.keep(session, person.id, addresses)
+    fact = events.PersonChanged(external_id=person.external_id, changed=sorted(columns))
     await publish(session, fact, of=person.id, version=person.version, actor=by, now=now)
-    audit.record(session, "person.changed", kind="person", of=person.id, by=by, now=now, changed=sorted(facts))
+    audit.record(session, "person.changed", kind="person", of=person.id, by=by, now=now, changed=sorted(columns))
     if not _PLACE.isdisjoint(new):
         await appointments.told_moved(session, person, was, by=by, now=now)
     await freshness.forget(session, person.id)
@@ -166,6 +175,23 @@ async def _demand_not_appointed(session: AsyncSession, person: Person, new: Iter
                 InvalidValue(pointer=f"/{name}", code=FollowsAppointment.code, detail=f"{sentence}.") for name in place
             ],
         )
+
+
+async def delete(session: AsyncSession, person: Person, *, by: Caller, now: datetime) -> None:
+    """Forget a person as the directory does: found by nobody, in no group, the names free for another.
+
+    The row, what was granted and what was done stay on record. Raises `LastAdministrator`.
+    """
+    if person.status == "active":
+        await deactivate(session, person, by=by, now=now)
+    for group in await past.unlink_everywhere(session, past.MEMBER, person.id, now=now):
+        audit.record(session, "group.member-removed", kind="group", of=group, by=by, now=now, people=[person.id])
+    person.deleted_at = person.updated_at = now
+    await session.flush()
+    fact = events.PersonDeleted(external_id=person.external_id)
+    await publish(session, fact, of=person.id, version=person.version, actor=by, now=now)
+    audit.record(session, "person.deleted", kind="person", of=person.id, by=by, now=now)
+    await freshness.forget(session, person.id)
 
 
 async def _demand_sound(session: AsyncSession, facts: Mapping[str, Any], *, of: str | None) -> None:

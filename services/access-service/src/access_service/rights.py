@@ -5,7 +5,7 @@ from lodge_kit.identity import Permission
 PEOPLE_READ = Permission(
     "access.people.read",
     "Read people, groups and org units.",
-    ("support-officer", "system-owner", "auditor", "service"),
+    ("support-officer", "system-owner", "auditor", "directory", "service"),
 )
 PEOPLE_WRITE = Permission("access.people.write", "Create and change people, groups and org units.", ("directory",))
 CATALOGUE_READ = Permission(

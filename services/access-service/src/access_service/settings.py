@@ -18,5 +18,10 @@ class Settings(ServiceSettings):
     longest_key_days: int | None = Field(
         default=None, ge=1, le=3_650, description="How long an API key may live at most; unset: for ever."
     )
+    public_url: str = shared(
+        "public_url",
+        "http://127.0.0.1:8000",
+        description="Where callers reach Lodge: what addresses in answers begin with.",
+    )
     enquiry_url: str = shared("enquiry_url", "http://127.0.0.1:8002", description="enquiry-service itself.")
     release_url: str = shared("release_url", "http://127.0.0.1:8003", description="release-service itself.")

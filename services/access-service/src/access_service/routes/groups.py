@@ -18,6 +18,7 @@ from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains
+from lodge_kit.problems import NotFound
 from lodge_kit.texts import Name
 from lodge_kit.world import Now
 
@@ -47,6 +48,8 @@ class GroupOut(BaseModel):
     etag: str
     name: str
     description: str
+    external_id: str | None
+    deleted_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -85,7 +88,7 @@ def _member(row: Row[Person, datetime]) -> Member:
 @router.post("/groups", status_code=201, response_model=GroupOut)
 async def create_group(request: Request, wanted: GroupIn, session: Session, by: Writer, now: Now) -> Response:
     """Make a group."""
-    group = await groups.create(session, **wanted.model_dump(), by=by, now=now)
+    group = await groups.create(session, wanted.model_dump(), by=by, now=now)
     return etags.answer(request, shown(group), status=201, location=f"/access/v1/groups/{group.id}")
 
 
@@ -95,9 +98,13 @@ async def list_groups(
     _by: Reader,
     ask: Annotated[Ask, GROUPS.ask],
     q: Annotated[str | None, Query(max_length=200)] = None,
+    *,
+    deleted: Annotated[bool, Query(description="Those too that the directory deleted.")] = False,
 ) -> Response:
     """List the groups."""
     found = select(Group)
+    if not deleted:
+        found = found.where(col(Group.deleted_at).is_(None))
     if q:
         found = found.where(contains(q, col(Group.name), col(Group.description)))
     return await GROUPS.answer(request, ask, found, lambda row: shown(row[0]), filename="groups")
@@ -136,10 +143,12 @@ async def list_members(
 @router.post("/groups/{group_id}/members", status_code=204)
 async def add_member(group_id: str, wanted: MemberIn, session: Session, by: Writer, now: Now) -> None:
     """Make a person a member."""
-    await groups.add(session, await groups.get(session, group_id), wanted.person, by=by, now=now)
+    await groups.add(session, await groups.get(session, group_id), [wanted.person], by=by, now=now)
 
 
 @router.post("/groups/{group_id}/members/{person_id}/remove", status_code=204)
 async def remove_member(group_id: str, person_id: str, session: Session, by: Writer, now: Now) -> None:
     """Take a person out of a group."""
-    await groups.remove(session, await groups.get(session, group_id), person_id, by=by, now=now)
+    group = await groups.get(session, group_id)
+    if not await groups.remove(session, group, [person_id], by=by, now=now):
+        raise NotFound(f"{person_id} is not a member of {group_id}.")

@@ -80,9 +80,9 @@ class PersonOut(BaseModel):
     joined_on: date | None
     left_on: date | None
     notices: Literal["each", "daily", "none"]
+    deleted_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    deleted_at: datetime | None = Field(description="When the directory deleted this person.")
 
 
 class Recipients(BaseModel):
@@ -156,9 +156,13 @@ async def list_people(
     external_id: str | None = None,
     employee_number: str | None = None,
     updated_after: AwareDatetime | None = None,
+    *,
+    deleted: Annotated[bool, Query(description="Those too that the directory deleted.")] = False,
 ) -> Response:  # fmt: skip
     """List the people that you may see."""
-    found = _people().where(present.PEOPLE)
+    found = _people()
+    if not deleted:
+        found = found.where(present.PEOPLE)
     scope = by.scope(rights.PEOPLE_READ)
     if scope != "*":
         found = found.where(col(Person.org_unit).in_(scope))

@@ -11,6 +11,7 @@ from access_service.tables.people import (
     GroupMember,
     OrgUnit,
     Person,
+    PersonEmail,
     ServiceAccount,
 )
 from access_service.tables.responsibilities import Post, Responsibility, ResponsibilityGap, SupportFunction
@@ -30,6 +31,7 @@ __all__ = [
     "PastStanding",
     "Permission",
     "Person",
+    "PersonEmail",
     "Post",
     "Resource",
     "Responsibility",

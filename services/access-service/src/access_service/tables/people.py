@@ -52,7 +52,10 @@ class Person(Versioned, Row, table=True):
     name: str = Field(sa_type=Text, index=True)
     given_name: str | None = Field(default=None, sa_type=Text)
     family_name: str | None = Field(default=None, sa_type=Text)
+    formatted_name: str | None = Field(default=None, sa_type=Text)
+    """The name in full, titles and all, where the directory tells it: `name` is what people are shown."""
     email: str | None = Field(default=None, sa_type=Text)
+    """The address that Lodge writes to, one of the person's `PersonEmail`."""
     title: str | None = Field(default=None, sa_type=Text)
     """What the person does, in words: `Admissions officer`."""
     employee_number: str | None = Field(default=None, sa_type=Text)
@@ -67,6 +70,20 @@ class Person(Versioned, Row, table=True):
     deleted_at: datetime | None = Field(default=None, sa_type=Instant)
     """When the directory deleted the person: kept for what was granted and done, found by nobody."""
     notices: str = Field(default="each", sa_type=Text)
+
+
+class PersonEmail(Row, table=True):
+    """An address of a person, in the order in which they were told."""
+
+    __tablename__ = "person_email"
+    __table_args__ = (Index("ix_person_email_value", func.lower(column("value"))),)
+
+    person_id: str = Field(primary_key=True, sa_type=IdText, sa_column_args=[ForeignKey("person.id")])
+    position: int = Field(primary_key=True)
+    value: str = Field(sa_type=Text)
+    display: str | None = Field(default=None, sa_type=Text)
+    type: str | None = Field(default=None, sa_type=Text)
+    primary: bool | None = None
 
 
 class Appointment(Versioned, Row, table=True):

@@ -44,6 +44,24 @@ def _make_tables() -> None:
     op.create_index(op.f("ix_decision_record_at"), "decision_record", ["at"], unique=False)
     op.create_index("ix_decision_record_subject_id", "decision_record", ["subject", "id"], unique=False)
     op.create_table(
+        "person_email",
+        sa.Column("person_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("display", sa.Text(), nullable=True),
+        sa.Column("type", sa.Text(), nullable=True),
+        sa.Column("primary", sa.Boolean(), nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_person_email_person_id_person")),
+        sa.PrimaryKeyConstraint("person_id", "position", name=op.f("pk_person_email")),
+    )
+    op.create_index("ix_person_email_value", "person_email", [sa.literal_column("lower(value)")], unique=False)
+    op.execute(
+        """
+        INSERT INTO person_email (person_id, position, value, type, "primary")
+        SELECT id, 0, email, 'work', true FROM person WHERE email IS NOT NULL
+        """
+    )
+    op.create_table(
         "past_link",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("outer", sa.Text(collation="C"), nullable=False),
@@ -224,6 +242,7 @@ def _change_tables() -> None:
     )
     op.add_column("person", sa.Column("given_name", sa.Text(), nullable=True))
     op.add_column("person", sa.Column("family_name", sa.Text(), nullable=True))
+    op.add_column("person", sa.Column("formatted_name", sa.Text(), nullable=True))
     op.add_column("person", sa.Column("title", sa.Text(), nullable=True))
     op.add_column("person", sa.Column("employee_number", sa.Text(), nullable=True))
     op.add_column("person", sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True))
