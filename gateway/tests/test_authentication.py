@@ -129,6 +129,14 @@ async def test_an_open_path_needs_no_credential_and_gives_no_rights(lodge: Lodge
     assert not lodge.access.questions
 
 
+async def test_where_decisions_are_is_told_to_anybody_by_access_service(lodge: Lodge) -> None:
+    assert (await ask(lodge, path="/.well-known/authzen-configuration"))[0] == 200
+    claims = lodge.claims(lodge.access.last)
+    assert (lodge.access.last.target, claims["sub"]) == ("/.well-known/authzen-configuration", "anonymous")
+    assert (claims["aud"], claims["permissions"]) == ("access", {})
+    assert not lodge.service.seen
+
+
 @pytest.mark.parametrize(
     "path", ["/release/v1/hooks", "/release/v1/hooksy", "/release/v1/calendar.ics/x", "/release/v1/calendar.icsx"]
 )

@@ -1,4 +1,4 @@
-"""A running access-service with a database and a clock of its own, people, and a directory that speaks SCIM to it."""
+"""A running access-service with a database and a clock of its own, people, a catalogue, and a directory by SCIM."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -32,6 +32,86 @@ class Time:
 
     def __call__(self) -> datetime:
         return self.now
+
+
+class Campus:
+    """Makes what decisions are about, and asks. Everything is called by a short name; `ids` has the ids."""
+
+    def __init__(self, admin: Client, app: FastAPI) -> None:
+        self.admin = admin
+        self.app = app
+        self.ids: dict[str, str] = {}
+
+    async def system(self, key: str, **more: Any) -> str:
+        made = await self.admin.made("/access/v1/systems", key=key, name=key.title(), **more)
+        self.ids[key] = made["id"]
+        return self.ids[key]
+
+    async def permission(self, system: str, action: str, type: str, *, name: str = "", **more: Any) -> str:  # noqa: A002 - AuthZEN's word
+        named = name or f"{type}.{action}"
+        made = await self.admin.made(
+            f"/access/v1/systems/{self.ids[system]}/permissions",
+            name=named, action=action, resource_type=type, **more,
+        )  # fmt: skip
+        self.ids[named] = made["id"]
+        return self.ids[named]
+
+    async def role(self, system: str, name: str, *permissions: str, **more: Any) -> str:
+        contained = [self.ids[one] for one in permissions]
+        made = await self.admin.made(
+            "/access/v1/roles", system=self.ids[system], name=name, permissions=contained, **more
+        )
+        self.ids[name] = made["id"]
+        return self.ids[name]
+
+    async def person(self, user_name: str, *roles: str, **more: Any) -> str:
+        made = await self.admin.made("/access/v1/people", user_name=user_name, name=user_name.title(), **more)
+        self.ids[user_name] = made["id"]
+        for role in roles:
+            await self.give(user_name, role)
+        return self.ids[user_name]
+
+    async def give(self, subject: str, role: str, *, environment: str | None = None, **more: Any) -> str:
+        body = {"subject": self.ids.get(subject, subject), "role": self.ids[role]} | more
+        grant = str((await self.admin.made("/access/v1/grants", **body))["id"])
+        if environment is not None:
+            async with self.app.state.database.transaction() as session:
+                placed = text("UPDATE role_grant SET environment = :environment WHERE id = :id")
+                await session.execute(placed, {"environment": environment, "id": grant})
+        return grant
+
+    async def register(self, system: str, type: str, **resources: dict[str, Any]) -> None:  # noqa: A002 - AuthZEN's word
+        body = [{"type": type, "id": name, "properties": properties} for name, properties in resources.items()]
+        await self.admin.made(f"/access/v1/systems/{self.ids[system]}/resources", resources=body)
+
+    async def evaluate(self, subject: str, action: str, type: str, id: str = "1", **more: Any) -> dict[str, Any]:  # noqa: A002 - AuthZEN's words
+        answer = await self.admin.post("/access/v1/evaluation", json=asked(subject, action, type, id, **more))
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def may(self, subject: str, action: str, type: str, id: str = "1", **more: Any) -> bool:  # noqa: A002 - AuthZEN's words
+        return bool((await self.evaluate(subject, action, type, id, **more))["decision"])
+
+    async def search(self, kind: str, **body: Any) -> dict[str, Any]:
+        answer = await self.admin.post(f"/access/v1/search/{kind}", json=body)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+def asked(
+    subject: str, action: str, type: str, id: str, *, properties: dict[str, Any] | None = None,  # noqa: A002 - AuthZEN's words
+    subject_properties: dict[str, Any] | None = None, action_properties: dict[str, Any] | None = None,
+    subject_type: str = "user", context: dict[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Write an evaluation down as AuthZEN has it."""
+    return {
+        "subject": {"type": subject_type, "id": subject, "properties": subject_properties or {}},
+        "action": {"name": action, "properties": action_properties or {}},
+        "resource": {"type": type, "id": id, "properties": properties or {}},
+        "context": context or {},
+    }
 
 
 @pytest.fixture
@@ -174,3 +254,8 @@ class Records:
 @pytest.fixture
 def records(admin: Client) -> Records:
     return Records(admin)
+
+
+@pytest.fixture
+async def campus(admin: Client, app: FastAPI) -> Campus:
+    return Campus(admin, app)

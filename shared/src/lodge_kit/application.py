@@ -51,6 +51,8 @@ class Service:
     routers: Sequence[APIRouter]
     internal: Sequence[APIRouter] = field(default=())
     """Routers under /internal/v1, which the gateway never routes to."""
+    rooted: Sequence[APIRouter] = field(default=())
+    """Routers whose whole paths a standard says, as /.well-known/authzen-configuration."""
 
 
 def assemble(service: Service, world: World, *, keys: Keys | None = None) -> FastAPI:
@@ -82,12 +84,20 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
         resolve=_permissions_from(world.settings.access_url),
     )
     metrics, known = Metrics(), Depends(known_parameters)
+    app.state.metrics = metrics
     for router in (*service.routers, *webhooks.ROUTERS, notices.router):
         # The limit stands here and not at the app: there it lies around the Edge, and answers in plain text.
         # Who calls is asked first of all, also where a route forgets to: public ones have the anonymous caller.
         app.include_router(
             router,
             prefix=f"/{service.name}/v1",
+            responses=_DOCUMENTED,
+            max_body_size=LARGEST_BODY,
+            dependencies=[Depends(caller), known],
+        )
+    for router in service.rooted:
+        app.include_router(
+            router,
             responses=_DOCUMENTED,
             max_body_size=LARGEST_BODY,
             dependencies=[Depends(caller), known],

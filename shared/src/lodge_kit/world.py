@@ -49,11 +49,12 @@ def make(
     clock: Clock,
     tasks: procrastinate.Blueprint,
     directory: Callable[[Database, Clock], Directory] | None = None,
-    own: AbstractAsyncContextManager[Any] | None = None,
+    own: Callable[[Database, Clock], AbstractAsyncContextManager[Any]] | None = None,
 ) -> World:
     """Build the world of one service from its settings; nothing is connected yet.
 
     `directory` makes the service's own view of people; without it access-service is asked through the gateway.
+    `own` makes what the service alone has.
     """
     database = Database(settings.database_url.get_secret_value(), name=name)
     queue = jobs.queue(database.dsn, tasks, namespace=name)
@@ -66,7 +67,7 @@ def make(
         sealer=Sealer(settings.sealing_keys.get_secret_value()),
         directory=directory(database, clock) if directory else GatewayDirectory(settings.gateway_url, key),
         queue=queue,
-        own=own or nullcontext(),
+        own=own(database, clock) if own else nullcontext(),
     )
     queue.worker_defaults["additional_context"] = {"world": made}
     return made

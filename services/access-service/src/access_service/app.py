@@ -2,11 +2,14 @@
 
 from fastapi import FastAPI
 
-from access_service import events, jobs, rights
+from access_service import events, jobs, process, rights
+from access_service.decision_records import Recorder
 from access_service.own_directory import OwnDirectory
+from access_service.process import Process
 from access_service.routes import (
     appointments,
     attribute_sources,
+    decision_records,
     decisions,
     grants,
     groups,
@@ -15,9 +18,12 @@ from access_service.routes import (
     matrix,
     me,
     org_units,
+    pdp_metadata,
     people,
+    resources,
     responsibilities,
     roles,
+    searches,
     service_accounts,
     support_functions,
     systems,
@@ -27,6 +33,7 @@ from access_service.settings import Settings
 from lodge_kit import world as worlds
 from lodge_kit.application import Service, assemble
 from lodge_kit.clock import Clock, system_clock
+from lodge_kit.database import Database
 from lodge_kit.identity import Keys
 from lodge_kit.world import World
 
@@ -39,17 +46,22 @@ SERVICE = Service(
     routers=(
         me.router, people.router, appointments.router, attribute_sources.router, groups.router, org_units.router,
         systems.router, roles.router, grants.router, keys.router, service_accounts.router,
-        decisions.router,
+        decisions.router, searches.router, resources.router, decision_records.router,
         # The matrix first: its path would be taken for the id of a responsibility.
         support_functions.router, matrix.router, responsibilities.router,
     ),
     internal=(internal.router,),
+    rooted=(pdp_metadata.router,),
 )  # fmt: skip
 
 
 def create_world(settings: Settings, *, clock: Clock = system_clock) -> World:
     """Build what verbs get their world from."""
-    return worlds.make(settings, name="access", clock=clock, tasks=jobs.tasks, directory=OwnDirectory)
+
+    def own(database: Database, _clock: Clock) -> Process:
+        return Process(recorder=Recorder(database, share=settings.decision_records))
+
+    return worlds.make(settings, name="access", clock=clock, tasks=jobs.tasks, directory=OwnDirectory, own=own)
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> FastAPI:
@@ -58,4 +70,5 @@ def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | 
     app = assemble(SERVICE, world, keys=keys)
     endpoint.mount(app, world, app.state.verifier)
     document.describe(app)
+    app.state.metrics.registry.register(process.of(world).recorder)
     return app

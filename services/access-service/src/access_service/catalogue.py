@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import events, freshness, past
+from access_service import conditions, events, freshness, past
 from access_service.decisions import ADMINISTRATOR, LODGE
 from access_service.rules import inherits_in_circle
 from access_service.tables import Permission, Person, Role, RoleInheritance, System
@@ -65,7 +65,9 @@ async def change_system(
 async def add_permission(
     session: AsyncSession, system: System, facts: Mapping[str, Any], *, by: Caller | str, now: datetime
 ) -> Permission:
-    """Add a permission to a system; `facts` are columns of `Permission`."""
+    """Add a permission to a system; `facts` are columns of `Permission`. Raises `Invalid` for its condition."""
+    if facts.get("condition") is not None:
+        await conditions.demand(facts["condition"])
     permission = Permission(id=ids.new("prm"), system_id=system.id, created_at=now, updated_at=now, **facts)
     session.add(permission)
     audit.record(session, "permission.added", kind="permission", of=permission.id, by=by, now=now, name=permission.name)

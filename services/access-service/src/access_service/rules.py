@@ -35,21 +35,22 @@ def _circle_from(
 def covered(units: Iterable[str], parents: Mapping[str, str | None]) -> frozenset[str]:
     """Answer these org units and all below them; `parents` maps each unit to the one above it."""
     wanted = set(units)
-    return frozenset(unit for unit in parents if not wanted.isdisjoint(_upwards(unit, parents)))
+    return frozenset(unit for unit in parents if not wanted.isdisjoint(upwards(unit, parents)))
 
 
 def above(unit: str, parents: Mapping[str, str | None]) -> list[str]:
     """Answer the way from the root down to `unit`, itself last."""
-    return _upwards(unit, parents)[::-1]
+    return upwards(unit, parents)[::-1]
 
 
 def depth_below(unit: str, parents: Mapping[str, str | None]) -> int:
     """Answer how many levels hang on `unit`, its own included."""
-    ways = (_upwards(one, parents) for one in parents)
+    ways = (upwards(one, parents) for one in parents)
     return max(way.index(unit) + 1 for way in ways if unit in way)
 
 
-def _upwards(unit: str, parents: Mapping[str, str | None]) -> list[str]:
+def upwards(unit: str, parents: Mapping[str, str | None]) -> list[str]:
+    """Answer a unit and all above it."""
     found: list[str] = []
     here: str | None = unit
     while here is not None and here not in found:
@@ -68,7 +69,7 @@ def joined(scopes: Iterable[str | None], parents: Mapping[str, str | None]) -> S
 
 def subtree_in_circle(unit: str, parent: str | None, parents: Mapping[str, str | None]) -> bool:
     """Say whether putting `unit` below `parent` would make the tree a circle."""
-    return parent is not None and unit in _upwards(parent, parents)
+    return parent is not None and unit in upwards(parent, parents)
 
 
 def exceeding(wanted: Mapping[str, Scope], held: Mapping[str, Scope]) -> list[str]:

@@ -18,10 +18,14 @@ class Settings(ServiceSettings):
     longest_key_days: int | None = Field(
         default=None, ge=1, le=3_650, description="How long an API key may live at most; unset: for ever."
     )
+    decision_records: float = Field(
+        default=0.01, ge=0, le=1, description="Which share of the decisions is kept with its path: 1.0 is all of them."
+    )
+    decision_records_days: int = Field(
+        default=90, ge=1, le=3_650, description="For how many days records of decisions are kept."
+    )
     public_url: str = shared(
-        "public_url",
-        "http://127.0.0.1:8000",
-        description="Where callers reach Lodge: what addresses in answers begin with.",
+        "public_url", "http://127.0.0.1:8000", description="What the world calls the gateway: https://lodge.example."
     )
     enquiry_url: str = shared("enquiry_url", "http://127.0.0.1:8002", description="enquiry-service itself.")
     release_url: str = shared("release_url", "http://127.0.0.1:8003", description="release-service itself.")

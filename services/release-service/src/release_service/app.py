@@ -24,7 +24,7 @@ SERVICE = Service(
 
 def create_world(settings: Settings, *, clock: Clock = system_clock) -> World:
     """Build what verbs get their world from. The reader's child process starts with the first feed."""
-    return world.make(settings, name="release", clock=clock, tasks=jobs.tasks, own=Reader())
+    return world.make(settings, name="release", clock=clock, tasks=jobs.tasks, own=lambda _database, _clock: Reader())
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> FastAPI:

@@ -73,6 +73,11 @@ def parse(source: str) -> Condition:
         raise _invalid(str(error)) from error
 
 
+async def demand(source: str) -> None:
+    """Refuse a text that cannot be used as a condition, before it is saved. Raises `Invalid`."""
+    await asyncio.to_thread(parse, source)
+
+
 def weigh(source: str, *, subject: _Seen, resource: _Seen, action: _Seen, context: _Seen) -> Outcome:
     """Evaluate a condition that was saved; what is read once is remembered. One that reads no more does not hold."""
     try:

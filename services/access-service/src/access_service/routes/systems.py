@@ -69,6 +69,13 @@ class PermissionIn(BaseModel):
     description: str = Field(default="", max_length=2_000)
     module: str = Field(default="", max_length=200, examples=["Registry"])
     supplier_code: str | None = Field(default=None, max_length=200, examples=["SRS-AMD-01"])
+    condition: str | None = Field(
+        default=None, min_length=1, max_length=4_000, examples=["resource.properties.owner == subject.email"],
+        description="In CEL: what must hold besides the role, of subject, resource, action and context.",
+    )  # fmt: skip
+    request_wins: bool = Field(
+        default=False, description="Whether the resource's properties in a question win over the registered ones."
+    )
 
 
 class PermissionOut(BaseModel):
@@ -83,6 +90,8 @@ class PermissionOut(BaseModel):
     description: str
     module: str
     supplier_code: str | None
+    condition: str | None
+    request_wins: bool
     created_at: datetime
 
 
