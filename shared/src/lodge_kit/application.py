@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 from fastapi import APIRouter, Depends, FastAPI, Response
 from sqlalchemy import text
+from starlette.types import ASGIApp
 
 from lodge_kit import events, notices, problems, webhooks
 from lodge_kit.edge import Edge, handle_errors, known_parameters
@@ -53,6 +54,8 @@ class Service:
     """Routers under /internal/v1, which the gateway never routes to."""
     rooted: Sequence[APIRouter] = field(default=())
     """Routers whose whole paths a standard says, as /.well-known/authzen-configuration."""
+    layers: Sequence[Callable[[ASGIApp], ASGIApp]] = field(default=())
+    """What lies between the edge and the routes, the innermost first (pure ASGI)."""
 
 
 def assemble(service: Service, world: World, *, keys: Keys | None = None) -> FastAPI:
@@ -109,6 +112,8 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
     app.include_router(_operations(service, world, metrics), include_in_schema=False, dependencies=[known])
     events.describe(app, service.facts, service=service.name)
     handle_errors(app)
+    for layer in service.layers:
+        app.add_middleware(layer)
     app.add_middleware(Edge, metrics=metrics)
     _document(app)
     return app

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from access_service import events, jobs, process, rights
 from access_service.decision_records import Recorder
+from access_service.index import Keeper
 from access_service.own_directory import OwnDirectory
 from access_service.process import Process
 from access_service.routes import (
@@ -15,6 +16,7 @@ from access_service.routes import (
     groups,
     internal,
     keys,
+    lean,
     matrix,
     me,
     org_units,
@@ -52,21 +54,24 @@ SERVICE = Service(
     ),
     internal=(internal.router,),
     rooted=(pdp_metadata.router,),
+    layers=(lean.Lean,),
 )  # fmt: skip
 
 
-def create_world(settings: Settings, *, clock: Clock = system_clock) -> World:
-    """Build what verbs get their world from."""
+def create_world(settings: Settings, *, clock: Clock = system_clock, decides: bool = False) -> World:
+    """Build what verbs get their world from; who `decides` keeps an index for it."""
+    listen_url = settings.listen_url.get_secret_value() if settings.listen_url else None
 
-    def own(database: Database, _clock: Clock) -> Process:
-        return Process(recorder=Recorder(database, share=settings.decision_records))
+    def own(database: Database, clock: Clock) -> Process:
+        keeper = Keeper(database, listen_url=listen_url, clock=clock) if decides else None
+        return Process(recorder=Recorder(database, share=settings.decision_records), keeper=keeper)
 
     return worlds.make(settings, name="access", clock=clock, tasks=jobs.tasks, directory=OwnDirectory, own=own)
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> FastAPI:
     """Make the app. Tests hand in their own clock, and the keys of their own issuer."""
-    world = create_world(settings, clock=clock)
+    world = create_world(settings, clock=clock, decides=True)
     app = assemble(SERVICE, world, keys=keys)
     endpoint.mount(app, world, app.state.verifier)
     document.describe(app)

@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from access_service.decision_records import Recorder
+from access_service.index import Keeper
 from lodge_kit.world import World
 
 
@@ -13,14 +14,20 @@ class Process:
     """Opened and closed with the world."""
 
     recorder: Recorder
+    keeper: Keeper | None = None
+    """Of the index of decisions; a worker, which decides nothing, has none."""
 
     async def __aenter__(self) -> Self:
         await self.recorder.open()
+        if self.keeper:
+            await self.keeper.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.keeper:
+            await self.keeper.close()
         await self.recorder.close()
 
 

@@ -165,8 +165,7 @@ async def evaluate(asked: Evaluation, here: Here, by: Authenticated, now: Now) -
     async with here.database.autocommit.connect() as connection:
         evaluation_id = decision_records.new_id()
         decision = await Deciding(here, connection, by, now).decide(question, id=evaluation_id)
-    context = _context(decision, question, id=evaluation_id, portal_url=here.settings.portal_url, now=now)
-    return Evaluated(decision=decision.permit, context=context)
+    return answer(decision, question, id=evaluation_id, portal_url=here.settings.portal_url, now=now)
 
 
 @router.post("/evaluations", response_model_exclude_none=True)
@@ -208,7 +207,8 @@ def _evaluation(said: Mapping[str, Any]) -> Evaluation:
         raise BadRequest(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-def _context(decision: Decision, question: Question, *, id: str, portal_url: str, now: datetime) -> DecisionContext:  # noqa: A002 - the decision's
+def answer(decision: Decision, question: Question, *, id: str, portal_url: str, now: datetime) -> Evaluated:  # noqa: A002 - the decision's
+    """Show a decision with its reason, and for what may be asked for, how."""
     path = decision.path
     context = DecisionContext(
         reason=decision.reason, detail=_SENTENCES[decision.reason], evaluation_id=id, evaluated_at=now
@@ -219,7 +219,7 @@ def _context(decision: Decision, question: Question, *, id: str, portal_url: str
         context.error = path.condition.error
     if decision.reason in (Reason.NOT_HELD, Reason.HELD_ELSEWHERE):
         context.access_request = _access_request(question, portal_url=portal_url, now=now)
-    return context
+    return Evaluated(decision=decision.permit, context=context)
 
 
 def _access_request(question: Question, *, portal_url: str, now: datetime) -> AccessRequest:

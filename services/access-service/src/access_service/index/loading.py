@@ -1,0 +1,167 @@
+"""Reading the index from the database: all of it, or what has changed. Each reading is of one snapshot."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+from psycopg.rows import TupleRow
+
+from access_service.held import ABOUT_ACCOUNT, ABOUT_PERSON
+from access_service.index.deciding import Index
+from access_service.index.model import Catalogue, Model, Named
+from access_service.index.subjects import Holder
+
+_AT_ONCE = 2_000
+"""Rows between which other work of the process gets its turn."""
+
+_ROLES = "SELECT id, everyone FROM role WHERE state = 'active'"
+_INHERITANCE = "SELECT role_id, inherits FROM role_inheritance"
+_CONTAINED = "SELECT role_id, permission_id FROM role_permission"
+_PERMISSIONS = """
+    SELECT p.id, p.system_id, s.key, p.action, p.resource_type, p.condition, p.request_wins
+    FROM permission p JOIN system s ON s.id = p.system_id WHERE p.state = 'active'
+"""
+_UNITS = "SELECT id, parent FROM org_unit"
+_ENVIRONMENTS = "SELECT DISTINCT environment FROM role_grant WHERE environment IS NOT NULL"
+_HOLDERS = f"""
+    SELECT id, CASE WHEN deleted_at IS NULL THEN user_name END, CASE WHEN deleted_at IS NULL THEN external_id END,
+        {ABOUT_PERSON}::text, status = 'active'
+    FROM person WHERE %(all)s OR id = ANY (%(ids)s)
+    UNION ALL
+    SELECT id, name, NULL, {ABOUT_ACCOUNT}::text, status = 'active'
+    FROM service_account WHERE %(all)s OR id = ANY (%(ids)s)
+"""  # noqa: S608 - constants; every value is bound
+_MEMBERS = """
+    SELECT person_id, array_agg(group_id ORDER BY group_id) FROM group_member
+    WHERE %(all)s OR person_id = ANY (%(ids)s) GROUP BY person_id
+"""
+# Packed by PostgreSQL (`subjects.RECORD`): a hundred thousand rows come, not a million.
+_GRANTS = """
+    SELECT g.subject, string_agg(
+        int4send(r.number::int) || int4send(coalesce(u.number, 0)::int) || int4send(coalesce(e.number, 0)::int)
+        || timestamptz_send(g.valid_from) || timestamptz_send(coalesce(g.valid_to, 'infinity'))
+        || convert_to(substr(g.id, 5), 'UTF8'), ''::bytea)
+    FROM role_grant g
+    JOIN (SELECT id COLLATE "C" AS id, number FROM unnest(%(roles)s::text[]) WITH ORDINALITY AS x (id, number)) r
+        ON r.id = g.role_id
+    LEFT JOIN (SELECT id COLLATE "C" AS id, number FROM unnest(%(units)s::text[]) WITH ORDINALITY AS x (id, number)) u
+        ON u.id = g.org_unit
+    LEFT JOIN unnest(%(environments)s::text[]) WITH ORDINALITY AS e (id, number) ON e.id = g.environment
+    WHERE (g.valid_to IS NULL OR g.valid_to > %(at)s) AND (%(all)s OR g.subject = ANY (%(ids)s))
+    GROUP BY g.subject
+"""
+_RESOURCES = "SELECT id, system_id, type, name, properties FROM resource WHERE %(all)s OR id = ANY (%(ids)s)"
+_STATE = "SELECT coalesce(max(id), 'none') FROM audit_event"
+_SNAPSHOT = """
+    SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
+    SET LOCAL work_mem = '128MB'; SET LOCAL cursor_tuple_fraction = 1; SET LOCAL jit = off;
+    SET LOCAL plan_cache_mode = force_custom_plan
+"""
+"""All rows are wanted, so none must come soon; plans see the values, so that `%(all)s OR …` costs nothing."""
+
+
+async def whole(connection: AsyncConnection[TupleRow], *, at: datetime) -> Index:
+    """Read all of it."""
+    index = Index(at)
+    async with connection.transaction():
+        await connection.execute(_SNAPSHOT)
+        index.state = await _state(connection)
+        await _model(connection, index)
+        await _subjects(connection, index, None, at=at)
+        async for row in _rows(connection, _RESOURCES, _wanted(None)):
+            index.resources.put(row[0], (row[1], row[2], row[3]), row[4])
+    return index
+
+
+async def refresh(
+    connection: AsyncConnection[TupleRow], index: Index, changed: Collection[str], *, at: datetime
+) -> None:
+    """Read what has changed anew: the catalogue for `MODEL`, subjects and resources by their ids."""
+    resources = [one for one in changed if one.startswith("rsc_")]
+    subjects = [one for one in changed if one[:4] in ("per_", "svc_", "grp_")]
+    async with connection.transaction():
+        await connection.execute(_SNAPSHOT)
+        state = await _state(connection)
+        if len(resources) + len(subjects) < len(changed):  # roles before grants: they give the numbers
+            await _model(connection, index)
+        if subjects:
+            await _subjects(connection, index, subjects, at=at)
+        if resources:
+            found = {row[0]: row async for row in _rows(connection, _RESOURCES, _wanted(resources))}
+            for one in resources:
+                index.resources.drop(one)
+            for row in found.values():
+                index.resources.put(row[0], (row[1], row[2], row[3]), row[4])
+    index.state = state
+
+
+async def _model(connection: AsyncConnection[TupleRow], index: Index) -> None:
+    async def rows(query: str) -> list[Any]:
+        return await (await connection.execute(query.encode())).fetchall()
+
+    catalogue = Catalogue(
+        roles=await rows(_ROLES), inheritance=await rows(_INHERITANCE), contained=await rows(_CONTAINED),
+        permissions=[Named(*row) for row in await rows(_PERMISSIONS)], units=dict(await rows(_UNITS)),
+    )  # fmt: skip
+    index.model = Model(catalogue, index.roles, index.units)
+
+
+async def _subjects(
+    connection: AsyncConnection[TupleRow], index: Index, ids: Sequence[str] | None, *, at: datetime
+) -> None:
+    rows = await (await connection.execute(_ENVIRONMENTS.encode())).fetchall() if ids is None else []
+    if ids is not None:
+        narrowed = f"{_ENVIRONMENTS} AND subject = ANY (%(ids)s)"
+        rows = await (await connection.execute(narrowed.encode(), {"ids": list(ids)})).fetchall()
+    index.environments.add(sorted(row[0] for row in rows))
+    numbered = {
+        "roles": index.roles.texts, "units": index.units.texts, "environments": index.environments.texts, "at": at,
+    }  # fmt: skip
+    if ids is None:
+        async for row in _rows(connection, _HOLDERS, _wanted(None)):
+            index.subjects.put(Holder(*row[:4], active=row[4]))
+        async for row in _rows(connection, _MEMBERS, _wanted(None)):
+            index.subjects.belong(row[0], tuple(row[1]))
+        async for row in _rows(connection, _GRANTS, _wanted(None) | numbered):
+            index.subjects.hold(row[0], row[1])
+        return
+    wanted = _wanted(ids)
+    holders = [Holder(*row[:4], active=row[4]) async for row in _rows(connection, _HOLDERS, wanted)]
+    members = {row[0]: tuple(row[1]) async for row in _rows(connection, _MEMBERS, wanted)}
+    grants = {row[0]: row[1] async for row in _rows(connection, _GRANTS, wanted | numbered)}
+    # From here on nothing is awaited: no decision is made from half of a change.
+    for one in ids:
+        index.subjects.drop(one)
+    for holder in holders:
+        index.subjects.put(holder)
+        index.subjects.belong(holder.id, members.get(holder.id, ()))
+    for one in ids:
+        index.subjects.hold(one, grants.get(one, b""))
+
+
+def _wanted(ids: Sequence[str] | None) -> dict[str, Any]:
+    return {"all": ids is None, "ids": list(ids or ())}
+
+
+async def _state(connection: AsyncConnection[TupleRow]) -> str:
+    row = await (await connection.execute(_STATE)).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    return str(row[0])
+
+
+@asynccontextmanager
+async def _cursor(connection: AsyncConnection[TupleRow]) -> AsyncIterator[Any]:
+    async with connection.cursor(name="lodge_index", binary=True) as cursor:
+        yield cursor
+
+
+async def _rows(
+    connection: AsyncConnection[TupleRow], query: str, wanted: Mapping[str, Any]
+) -> AsyncIterator[TupleRow]:
+    async with _cursor(connection) as cursor:
+        await cursor.execute(sql.SQL(query), wanted)
+        while rows := await cursor.fetchmany(_AT_ONCE):
+            for row in rows:
+                yield row
