@@ -36,6 +36,8 @@ PING = 0.5
 SILENCE = 5.0
 """Seconds without any notification after which the connection is taken for dead."""
 _RETRY = 1.0
+_LAST = 5.0
+"""Seconds that a reading has to finish when the process stops."""
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
@@ -50,6 +52,7 @@ class Keeper:
         self._index: Index | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._reading = asyncio.Lock()
         self._sent: dict[int, float] = {}
         self._number = 0
         self._wanted = 0
@@ -65,8 +68,11 @@ class Keeper:
         self._keeping = asyncio.create_task(self._keep())
 
     async def close(self) -> None:
-        """End."""
+        """End, between two readings."""
         if self._keeping is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST), self._reading:
+                    self._keeping.cancel()
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
 
@@ -114,7 +120,8 @@ class Keeper:
     async def _build(self, reading: AsyncConnection[TupleRow]) -> None:
         self._index = None
         began = time.perf_counter()
-        index = await loading.whole(reading, at=self._clock())
+        async with self._reading:
+            index = await loading.whole(reading, at=self._clock())
         self.builds, self.build_seconds = self.builds + 1, time.perf_counter() - began
         log.info("the index of decisions was built", subjects=len(index.subjects), seconds=round(self.build_seconds, 2))
         self._index = index
@@ -149,7 +156,8 @@ class Keeper:
             if EVERYTHING in changed:
                 await self._build(reading)
             elif changed and self._index is not None:
-                await loading.refresh(reading, self._index, changed, at=self._index.at)
+                async with self._reading:
+                    await loading.refresh(reading, self._index, changed, at=self._index.at)
             # Only now: a ping proves nothing before what came ahead of it is in the index.
             for payload in batch:
                 self._note(payload)

@@ -1,7 +1,6 @@
 """Reading the index from the database: all of it, or what has changed. Each reading is of one snapshot."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -70,8 +69,7 @@ async def whole(connection: AsyncConnection[TupleRow], *, at: datetime) -> Index
         index.state = await _state(connection)
         await _model(connection, index)
         await _subjects(connection, index, None, at=at)
-        async for row in _rows(connection, _RESOURCES, _wanted(None)):
-            index.resources.put(row[0], (row[1], row[2], row[3]), row[4])
+        await _each(connection, _RESOURCES, _wanted(None), lambda row: index.resources.put(row[0], row[1:4], row[4]))
     return index
 
 
@@ -89,11 +87,12 @@ async def refresh(
         if subjects:
             await _subjects(connection, index, subjects, at=at)
         if resources:
-            found = {row[0]: row async for row in _rows(connection, _RESOURCES, _wanted(resources))}
+            found: list[TupleRow] = []
+            await _each(connection, _RESOURCES, _wanted(resources), found.append)
             for one in resources:
                 index.resources.drop(one)
-            for row in found.values():
-                index.resources.put(row[0], (row[1], row[2], row[3]), row[4])
+            for row in found:
+                index.resources.put(row[0], row[1:4], row[4])
     index.state = state
 
 
@@ -119,26 +118,32 @@ async def _subjects(
     numbered = {
         "roles": index.roles.texts, "units": index.units.texts, "environments": index.environments.texts, "at": at,
     }  # fmt: skip
+    subjects, wanted = index.subjects, _wanted(ids)
     if ids is None:
-        async for row in _rows(connection, _HOLDERS, _wanted(None)):
-            index.subjects.put(Holder(*row[:4], active=row[4]))
-        async for row in _rows(connection, _MEMBERS, _wanted(None)):
-            index.subjects.belong(row[0], tuple(row[1]))
-        async for row in _rows(connection, _GRANTS, _wanted(None) | numbered):
-            index.subjects.hold(row[0], row[1])
+        await _each(connection, _HOLDERS, wanted, lambda row: subjects.put(_holder(row)))
+        await _each(connection, _MEMBERS, wanted, lambda row: subjects.belong(row[0], tuple(row[1])))
+        await _each(connection, _GRANTS, wanted | numbered, lambda row: subjects.hold(row[0], row[1]))
         return
-    wanted = _wanted(ids)
-    holders = [Holder(*row[:4], active=row[4]) async for row in _rows(connection, _HOLDERS, wanted)]
-    members = {row[0]: tuple(row[1]) async for row in _rows(connection, _MEMBERS, wanted)}
-    grants = {row[0]: row[1] async for row in _rows(connection, _GRANTS, wanted | numbered)}
+    holders: list[TupleRow] = []
+    members: list[TupleRow] = []
+    held: list[TupleRow] = []
+    await _each(connection, _HOLDERS, wanted, holders.append)
+    await _each(connection, _MEMBERS, wanted, members.append)
+    await _each(connection, _GRANTS, wanted | numbered, held.append)
     # From here on nothing is awaited: no decision is made from half of a change.
     for one in ids:
-        index.subjects.drop(one)
-    for holder in holders:
-        index.subjects.put(holder)
-        index.subjects.belong(holder.id, members.get(holder.id, ()))
+        subjects.drop(one)
+    for row in holders:
+        subjects.put(_holder(row))
+    for row in members:
+        subjects.belong(row[0], tuple(row[1]))
+    grants = {row[0]: row[1] for row in held}
     for one in ids:
-        index.subjects.hold(one, grants.get(one, b""))
+        subjects.hold(one, grants.get(one, b""))
+
+
+def _holder(row: TupleRow) -> Holder:
+    return Holder(row[0], row[1], row[2], row[3], active=row[4])
 
 
 def _wanted(ids: Sequence[str] | None) -> dict[str, Any]:
@@ -151,17 +156,12 @@ async def _state(connection: AsyncConnection[TupleRow]) -> str:
     return str(row[0])
 
 
-@asynccontextmanager
-async def _cursor(connection: AsyncConnection[TupleRow]) -> AsyncIterator[Any]:
+async def _each(
+    connection: AsyncConnection[TupleRow], query: str, wanted: Mapping[str, Any], take: Callable[[TupleRow], object]
+) -> None:
+    """Hand each row to `take`, a few thousand at a time."""
     async with connection.cursor(name="lodge_index", binary=True) as cursor:
-        yield cursor
-
-
-async def _rows(
-    connection: AsyncConnection[TupleRow], query: str, wanted: Mapping[str, Any]
-) -> AsyncIterator[TupleRow]:
-    async with _cursor(connection) as cursor:
         await cursor.execute(sql.SQL(query), wanted)
         while rows := await cursor.fetchmany(_AT_ONCE):
             for row in rows:
-                yield row
+                take(row)
