@@ -14,6 +14,7 @@ from access_service.routes import (
     me,
     org_units,
     people,
+    permissions,
     responsibilities,
     roles,
     support_functions,
@@ -34,7 +35,7 @@ SERVICE = Service(
     facts=events.ALL,
     routers=(
         me.router, people.router, groups.router, org_units.router, systems.router,
-        roles.router, grants.router, keys.router,
+        permissions.router, roles.router, grants.router, keys.router,
         decisions.router,
         # The matrix first: its path would be taken for the id of a responsibility.
         support_functions.router, matrix.router, responsibilities.router,

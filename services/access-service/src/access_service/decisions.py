@@ -32,7 +32,7 @@ _IN_LODGE = text(
     SELECT p.name, array_agg(DISTINCT h.org_unit) AS units FROM held h
     JOIN role r ON r.id = h.role_id AND r.state = 'active'
     JOIN system s ON s.id = r.system_id AND s.key = :lodge
-    JOIN role_permission rp ON rp.role_id = r.id JOIN permission p ON p.id = rp.permission_id
+    JOIN role_permission rp ON rp.role_id = r.id JOIN permission p ON p.id = rp.permission_id AND p.state = 'active'
     GROUP BY p.name
 """
 )
@@ -58,6 +58,7 @@ _DECIDING = text(
     FROM held h JOIN role r ON r.id = h.role_id AND r.state = 'active'
     JOIN role_permission rp ON rp.role_id = r.id
     JOIN permission p ON p.id = rp.permission_id AND p.action = :action AND p.resource_type = :resource_type
+        AND p.state = 'active'
     JOIN system s ON s.id = p.system_id AND (CAST(:system AS text) IS NULL OR s.key = :system OR s.id = :system)
     ORDER BY there DESC, h.grant_id NULLS FIRST LIMIT 1
 """

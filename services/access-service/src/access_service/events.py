@@ -47,6 +47,10 @@ class GrantCreated(Fact):
     holder: str
     role: str
     org_unit: str | None
+    environment: str | None
+    origin: str
+    anchor: str | None
+    """The id of what it was given for."""
     valid_from: datetime
     valid_to: datetime | None
 
@@ -66,6 +70,15 @@ class RoleChanged(Fact):
 
     type: ClassVar[str] = "role.changed"
     subject: ClassVar[str] = "role"
+    changed: list[str]
+
+
+class PermissionChanged(Fact):
+    """What a permission is called or means, or whether it is in use, changed."""
+
+    type: ClassVar[str] = "permission.changed"
+    subject: ClassVar[str] = "permission"
+    system: str
     changed: list[str]
 
 
@@ -131,6 +144,7 @@ class ResponsibilityGapClosed(Fact):
 
 ALL = (
     PersonCreated, PersonChanged, PersonLeft, PersonReturned, GrantCreated, GrantEnded, RoleChanged, KeyRevoked,
+    PermissionChanged,
     ResponsibilityAssigned,
     ResponsibilityChanged, ResponsibilityGapOpening, ResponsibilityGapOpened, ResponsibilityGapClosed,
 )  # fmt: skip

@@ -15,5 +15,8 @@ class Settings(ServiceSettings):
     gap_lead_days: int = Field(
         default=30, ge=1, le=365, description="How many days ahead a gap in responsibilities is told of."
     )
+    emergency_days: int = Field(
+        default=7, ge=1, le=90, description="How many days a role that is given in an emergency may be held at most."
+    )
     enquiry_url: str = shared("enquiry_url", "http://127.0.0.1:8002", description="enquiry-service itself.")
     release_url: str = shared("release_url", "http://127.0.0.1:8003", description="release-service itself.")

@@ -1,0 +1,57 @@
+"""Who may give and end which role: its owner, the owner of its system, and holders of `access.grant.any`.
+
+Each within the org units that the right is held for; nobody gives or ends what one holds oneself.
+"""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from access_service import decisions, org_units, rights
+from access_service.rules import joined
+from access_service.tables import GroupMember, Role, System
+from lodge_kit.identity import EVERYWHERE, Caller
+from lodge_kit.problems import Forbidden
+
+_ANYBODYS = ("request", "emergency")
+
+
+async def demand_giver(session: AsyncSession, by: Caller, role: Role, subject: str, org_unit: str | None) -> None:
+    """Refuse one who may not give `role` to `subject` there, or end it. Raises `Forbidden`."""
+    if subject == by.id or await session.get(GroupMember, (subject, by.id)) is not None:
+        raise Forbidden("Nobody gives or ends a role of one's own. Ask another who may.")
+    if by.may(rights.GRANT_ANY, org_unit or EVERYWHERE):
+        return
+    system = await session.get(System, role.system_id)
+    if by.id not in (role.owner, system.owner if system else None):
+        where = f"for org unit {org_unit}" if org_unit else "for the whole institution"
+        raise Forbidden(
+            "You answer neither for this role nor for its system. Ask who does; to give roles of every system needs"
+            f" the permission {rights.GRANT_ANY.name} {where}."
+        )
+    scope = by.scope(rights.GRANT)
+    if scope != "*" and org_unit not in scope:
+        where = f"for org unit {org_unit}" if org_unit else "for the whole institution"
+        raise Forbidden(f"This needs the permission {rights.GRANT.name} {where}; you hold it for some org units only.")
+
+
+def demand_origin(by: Caller, origin: str, org_unit: str | None) -> None:
+    """Refuse to let an owner say that a role came by a rule or from another system's records. Raises `Forbidden`."""
+    if origin not in _ANYBODYS and not by.may(rights.GRANT_ANY, org_unit or EVERYWHERE):
+        raise Forbidden(
+            f"The origin {origin} needs the permission {rights.GRANT_ANY.name}. What you give yourself is a request,"
+            " or an emergency."
+        )
+
+
+async def demand_held(session: AsyncSession, by: Caller, role: Role, org_unit: str | None, *, now: datetime) -> None:
+    """Refuse to give more of Lodge's own rights than the giver has: who may give roles could have them all else."""
+    system = await session.get(System, role.system_id)
+    if system is None or system.key != decisions.LODGE:
+        return
+    held = await decisions.held_in_lodge(session, by.id, at=now)
+    parents = await org_units.parents(session) if org_unit else {}
+    for name in await decisions.contained(session, role.id):
+        scope = joined(held.get(name, []), parents)
+        if scope != "*" and org_unit not in scope:
+            raise Forbidden(f"This role of Lodge contains {name}, which you do not hold there. Ask one who does.")
