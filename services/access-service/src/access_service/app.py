@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from access_service import events, jobs, rights
 from access_service.own_directory import OwnDirectory
 from access_service.routes import (
+    catalogues,
     decisions,
     grants,
     groups,
@@ -35,7 +36,7 @@ SERVICE = Service(
     facts=events.ALL,
     routers=(
         me.router, people.router, groups.router, org_units.router, systems.router,
-        permissions.router, roles.router, grants.router, keys.router,
+        catalogues.router, permissions.router, roles.router, grants.router, keys.router,
         decisions.router,
         # The matrix first: its path would be taken for the id of a responsibility.
         support_functions.router, matrix.router, responsibilities.router,

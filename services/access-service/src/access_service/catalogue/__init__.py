@@ -1,5 +1,8 @@
 """Systems, their permissions, and the roles made of them; a system's catalogue as one document, out and in."""
 
+from access_service.catalogue.applying import apply
+from access_service.catalogue.exchange import differences
+from access_service.catalogue.exchange import read as read_catalogue
 from access_service.catalogue.permissions import (
     activate_permission,
     add_permission,
@@ -28,15 +31,18 @@ __all__ = [
     "add_permission",
     "add_role",
     "add_system",
+    "apply",
     "change_permission",
     "change_role",
     "change_system",
+    "differences",
     "get_permission",
     "get_role",
     "get_system",
     "hold_permission",
     "hold_role",
     "hold_system",
+    "read_catalogue",
     "retire_permission",
     "retire_role",
     "ways",
