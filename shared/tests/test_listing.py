@@ -16,7 +16,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
-from lodge_kit.listing import _prefers_csv
+from lodge_kit.listing import prefers_csv
 from lodge_kit.testing.client import Client
 from lodge_kit.testing.issuer import Issuer
 
@@ -168,7 +168,7 @@ async def test_a_made_up_cursor_is_refused(clerk: Client) -> None:
     ],
 )  # fmt: skip
 def test_accept_is_weighed(accept: str, csv_wanted: bool) -> None:  # noqa: FBT001 - a case
-    assert _prefers_csv(accept) is csv_wanted
+    assert prefers_csv(accept) is csv_wanted
 
 
 async def test_a_reader_who_leaves_half_way_holds_no_connection(clerk: Client, desk: Any) -> None:

@@ -82,7 +82,10 @@ async def _register(world: World, address: str) -> None:
 
 async def _publish(world: World) -> None:
     now = datetime.now(UTC)
-    fact = GrantCreated(holder=ids.new("per"), role=ids.new("rol"), org_unit=None, valid_from=now, valid_to=None)
+    fact = GrantCreated(
+        holder=ids.new("per"), role=ids.new("rol"), org_unit=None, environment=None, origin="request", anchor=None,
+        valid_from=now, valid_to=None,
+    )  # fmt: skip
     async with world.database.transaction() as session:
         for _ in range(EVENTS):
             await events.publish(session, fact, of=ids.new("grt"), version=1, actor="lodge", now=now)

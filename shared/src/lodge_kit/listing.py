@@ -87,7 +87,7 @@ class Listing(Generic[T]):
             *,
             count: bool = False,
         ) -> Ask:
-            return Ask(limit, cursor, sort, count, _prefers_csv(request.headers.get("accept", "")))
+            return Ask(limit, cursor, sort, count, prefers_csv(request.headers.get("accept", "")))
 
         return Depends(asked)
 
@@ -117,6 +117,8 @@ class Listing(Generic[T]):
             last = _read_cursor(ask.cursor, fingerprint, order)
             here = tuple_(order, self.key)
             narrowed = narrowed.where(here < last if descending else here > last)
+            # It follows from that; where the key is worked out by a join, only this lets an index begin at the place.
+            narrowed = narrowed.where(order <= last[0] if descending else order >= last[0])
         session = await database.begin(request)
         rows = (await session.execute(narrowed)).all()
         following = None
@@ -162,7 +164,7 @@ class Listing(Generic[T]):
 
 async def whole(request: Request, items: Sequence[T], shows: type[T], *, filename: str) -> Response:
     """Answer what was worked out rather than read, all of it: `{"items": […]}`, or CSV when that is preferred."""
-    if not _prefers_csv(request.headers.get("accept", "")):
+    if not prefers_csv(request.headers.get("accept", "")):
         page: Page[T] = Page[shows](items=list(items), next_cursor=None)  # type: ignore[valid-type]  # parametrized at run time
         body = page.model_dump_json(exclude={"count", "count_exact"})
         return Response(body, headers={"Vary": "Accept"}, media_type="application/json")
@@ -179,7 +181,7 @@ def _csv_headers(filename: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{filename}.csv"', "Vary": "Accept"}
 
 
-def _prefers_csv(accept: str) -> bool:
+def prefers_csv(accept: str) -> bool:
     """Say whether CSV is wanted more than JSON (RFC 9110, 12.5.1); of two wanted alike, the one named first."""
     wanted = {"text/csv": 0.0, "application/json": 0.0}
     for part in accept.lower().split(","):

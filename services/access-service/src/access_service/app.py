@@ -10,6 +10,7 @@ from access_service.process import Process
 from access_service.routes import (
     appointments,
     attribute_sources,
+    catalogues,
     decision_records,
     decisions,
     grants,
@@ -22,6 +23,7 @@ from access_service.routes import (
     org_units,
     pdp_metadata,
     people,
+    permissions,
     resources,
     responsibilities,
     roles,
@@ -47,7 +49,8 @@ SERVICE = Service(
     facts=events.ALL,
     routers=(
         me.router, people.router, appointments.router, attribute_sources.router, groups.router, org_units.router,
-        systems.router, roles.router, grants.router, keys.router, service_accounts.router,
+        systems.router, catalogues.router, permissions.router, roles.router, grants.router, keys.router,
+        service_accounts.router,
         decisions.router, searches.router, resources.router, decision_records.router,
         # The matrix first: its path would be taken for the id of a responsibility.
         support_functions.router, matrix.router, responsibilities.router,

@@ -57,11 +57,14 @@ async def lodge(session: AsyncSession, *, now: datetime) -> System:
 async def take_over(session: AsyncSession, permissions: Iterable[identity.Permission], *, now: datetime) -> int:
     """Add a service's permissions that are new, to the built-in roles too; answers how many. Never takes one away."""
     system = await lodge(session, now=now)
-    roles = await _roles(session, system)
     known = set(
         (await session.execute(select(col(Permission.name)).where(col(Permission.system_id) == system.id))).scalars()
     )
     fresh = [one for one in permissions if one.name not in known]
+    if not fresh:
+        return 0
+    await catalogue.hold_system(session, system.id)
+    roles = await _roles(session, system)
     for one in fresh:
         facts = {"name": one.name, "description": one.description, "action": one.name, "resource_type": LODGE}
         facts["module"] = one.name.partition(".")[0]
@@ -69,8 +72,9 @@ async def take_over(session: AsyncSession, permissions: Iterable[identity.Permis
         into = [roles[name] for name in (ADMINISTRATOR, *one.roles) if name in roles]
         values = [{"role_id": role.id, "permission_id": row.id, "since": now} for role in into]
         await session.execute(insert(RolePermission).values(values).on_conflict_do_nothing())
-    if fresh:
-        await freshness.forget(session, freshness.EVERYBODY)
+        for role in into:
+            role.updated_at = now  # another version: who read the role before has not seen what it contains now
+    await freshness.forget(session, freshness.EVERYBODY)
     return len(fresh)
 
 

@@ -105,6 +105,10 @@ class GrantCreated(Fact):
     holder: str
     role: str
     org_unit: str | None
+    environment: str | None
+    origin: str
+    anchor: str | None
+    """The id of what it was given for."""
     valid_from: datetime
     valid_to: datetime | None
 
@@ -124,6 +128,15 @@ class RoleChanged(Fact):
 
     type: ClassVar[str] = "role.changed"
     subject: ClassVar[str] = "role"
+    changed: list[str]
+
+
+class PermissionChanged(Fact):
+    """What a permission is called or means, or whether it is in use, changed."""
+
+    type: ClassVar[str] = "permission.changed"
+    subject: ClassVar[str] = "permission"
+    system: str
     changed: list[str]
 
 
@@ -235,6 +248,7 @@ class ResponsibilityGapClosed(Fact):
 ALL = (
     PersonCreated, PersonChanged, PersonLeft, PersonMoved, PersonKept, PersonReturned, PersonDeleted,
     AppointmentAdded, AppointmentChanged, AppointmentWithdrawn, GrantCreated, GrantEnded, RoleChanged, KeyRevoked,
+    PermissionChanged,
     KeyRotated, KeyExpiring, ServiceAccountDeactivated, ServiceAccountReactivated, ServiceAccountOrphaned,
     ResponsibilityAssigned,
     ResponsibilityChanged, ResponsibilityGapOpening, ResponsibilityGapOpened, ResponsibilityGapClosed,

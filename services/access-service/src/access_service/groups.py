@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import freshness, giving, past
+from access_service import freshness, givers, past
 from access_service.tables import Group, GroupMember, Person
 from lodge_kit import audit, ids
 from lodge_kit.identity import Caller
@@ -89,7 +89,7 @@ async def add(
     if by.id in added:
         raise Forbidden("Nobody joins a group by oneself: a group's roles would come with it. Ask another who may.")
     if added:
-        await giving.demand_may_join(session, group.id, by=by, now=now)
+        await givers.demand_may_join(session, group.id, by=by, now=now)
         await _membership_changed(session, group, added, "group.member-added", by=by, now=now)
     return added
 
@@ -100,7 +100,7 @@ async def remove(
     """Take people (None: everybody) out of the group; answers those who were in it. Raises `Forbidden`."""
     removed = await past.unlink(session, past.MEMBER, group.id, people, now=now)
     if removed:
-        await giving.demand_may_leave(session, group.id, by=by, now=now)
+        await givers.demand_may_leave(session, group.id, by=by, now=now)
         await _membership_changed(session, group, removed, "group.member-removed", by=by, now=now)
     return removed
 

@@ -107,6 +107,6 @@ def supersede(session: AsyncSession, grant: Grant, *, now: datetime) -> None:
         session.add(
             PastGrant(
                 grant_id=grant.id, recorded_at=grant.updated_at, superseded_at=now, valid_from=grant.valid_from,
-                valid_to=grant.valid_to,
+                valid_to=grant.valid_to, ended_by=grant.ended_by, ended_at=grant.ended_at, end_reason=grant.end_reason,
             )
         )  # fmt: skip

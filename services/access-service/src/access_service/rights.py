@@ -15,7 +15,8 @@ CATALOGUE_WRITE = Permission("access.catalogue.write", "Create and change system
 GRANTS_READ = Permission(
     "access.grants.read", "Read who was given which role, and when.", ("support-officer", "system-owner", "auditor")
 )
-GRANT = Permission("access.grant", "Give roles and end them.", ("system-owner",))
+GRANT = Permission("access.grant", "Give the roles that one answers for, and end them.", ("system-owner",))
+GRANT_ANY = Permission("access.grant.any", "Give the roles of every system, and end them.")
 SOURCES = Permission("access.sources", "Say which source each attribute of people comes from.")
 KEYS = Permission("access.keys", "Make and revoke the API keys of service accounts and of other people.")
 EVALUATE = Permission("access.evaluate", "Ask whether somebody may do something.", ("support-officer", "service"))
@@ -33,6 +34,7 @@ ALL = (
     CATALOGUE_WRITE,
     GRANTS_READ,
     GRANT,
+    GRANT_ANY,
     SOURCES,
     KEYS,
     EVALUATE,

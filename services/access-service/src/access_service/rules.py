@@ -1,7 +1,9 @@
 """Decisions without I/O: what may inherit from what, and where a right holds."""
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from graphlib import CycleError, TopologicalSorter
 from typing import Literal
 
 Scope = Literal["*"] | frozenset[str]
@@ -9,27 +11,28 @@ Scope = Literal["*"] | frozenset[str]
 
 def inherits_in_circle(inheritance: Mapping[str, Iterable[str]]) -> list[str] | None:
     """Answer a circle in the inheritance of roles, from a role back to itself; None when there is none (RBAC1)."""
-    done: set[str] = set()
-    for start in inheritance:
-        circle = _circle_from(start, inheritance, done, [])
-        if circle:
-            return circle
+    try:
+        TopologicalSorter(inheritance).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]  # each inherited by the next
+        return circle[::-1]
     return None
 
 
-def _circle_from(
-    role: str, inheritance: Mapping[str, Iterable[str]], done: set[str], path: list[str]
-) -> list[str] | None:
-    if role in path:
-        return [*path[path.index(role) :], role]
-    if role in done:
-        return None
-    for other in inheritance.get(role, ()):
-        circle = _circle_from(other, inheritance, done, [*path, role])
-        if circle:
-            return circle
-    done.add(role)
-    return None
+def ways(role: str, inheritance: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """Answer the roles whose permissions `role` has, itself first, each with the shortest way to it.
+
+    A way begins with `role` and ends with the one that it leads to. Of two as short, the one by the lesser id.
+    """
+    found = {role: [role]}
+    pending = deque([role])
+    while pending:
+        here = pending.popleft()
+        for other in sorted(inheritance.get(here, ())):
+            if other not in found:
+                found[other] = [*found[here], other]
+                pending.append(other)
+    return found
 
 
 def covered(units: Iterable[str], parents: Mapping[str, str | None]) -> frozenset[str]:

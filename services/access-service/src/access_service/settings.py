@@ -24,6 +24,9 @@ class Settings(ServiceSettings):
     decision_records_days: int = Field(
         default=90, ge=1, le=3_650, description="For how many days records of decisions are kept."
     )
+    emergency_days: int = Field(
+        default=7, ge=1, le=90, description="How many days a role that is given in an emergency may be held at most."
+    )
     public_url: str = shared(
         "public_url", "http://127.0.0.1:8000", description="What the world calls the gateway: https://lodge.example."
     )

@@ -1,34 +1,45 @@
 """/access/v1/grants."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, aliased
 from sqlmodel import col
 
 from access_service import catalogue, grants, rights
-from access_service.decisions import LODGE
-from access_service.tables import Grant, Group, OrgUnit, Person, Role, ServiceAccount
-from lodge_kit import etags
+from access_service.grants import Giving
+from access_service.routes import grant_record
+from access_service.routes.grant_record import Anchor, AnchorType, Environment, GrantOut, GrantRow, GrantVersion, Origin
+from access_service.settings import Settings
+from access_service.tables import Grant, Role
+from lodge_kit import etags, listing
 from lodge_kit.clock import AsOf, instant_of
 from lodge_kit.database import Session
-from lodge_kit.directory import Reference
 from lodge_kit.idempotency import IdempotentRoute
-from lodge_kit.identity import EVERYWHERE, Caller, requires
+from lodge_kit.identity import EVERYWHERE, Authenticated, Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing
 from lodge_kit.problems import NotFound
 from lodge_kit.texts import Words
-from lodge_kit.world import Here, Now
+from lodge_kit.world import Here, Now, World
 
 router = APIRouter(tags=["grants"], route_class=IdempotentRoute)
 
 Reader = Annotated[Caller, requires(rights.GRANTS_READ)]
-Granter = Annotated[Caller, requires(rights.GRANT)]
+
+
+async def _may_give(found: Authenticated) -> Caller:
+    if not found.may(rights.GRANT_ANY):
+        found.demand(rights.GRANT)
+    return found
+
+
+Granter = Annotated[Caller, Depends(_may_give)]
+"""One who may give some roles at least: those that he or she answers for, or all."""
 
 
 class GrantIn(BaseModel):
@@ -39,8 +50,17 @@ class GrantIn(BaseModel):
     subject: Id = Field(description="A person, a group or a service account.")
     role: Id
     org_unit: Id | None = Field(default=None, description="Where it holds, with all below; null is everywhere.")
+    environment: Environment | None = Field(
+        default=None, description="In which installation of the system; null is in every one.", examples=["live"]
+    )
     valid_from: AwareDatetime | None = Field(default=None, description="From when; now where it is left out.")
     valid_to: AwareDatetime | None = Field(default=None, description="Until when; without end where it is left out.")
+    origin: Origin = Field(
+        default="request",
+        description="How it came about. An emergency has a reason and an end within some days; birthright and import"
+        " need `access.grant.any`; only an import may lie wholly in the past.",
+    )
+    anchor: Anchor | None = Field(default=None, description="What it is for: it ends when that closes.")
     reason: str = Field(default="", max_length=2_000)
 
 
@@ -53,26 +73,6 @@ class GrantEnd(BaseModel):
     reason: Words = Field(min_length=1, max_length=2_000)
 
 
-class GrantOut(BaseModel):
-    """A role given to somebody."""
-
-    id: str
-    etag: str
-    subject: Reference
-    role: Reference
-    org_unit: Reference | None
-    valid_from: datetime
-    valid_to: datetime | None
-    origin: str
-    reason: str
-    granted_by: Reference
-    ended_by: Reference | None
-    ended_at: datetime | None
-    end_reason: str | None
-    created_at: datetime
-    updated_at: datetime
-
-
 GRANTS = Listing(
     GrantOut,
     key=col(Grant.id),
@@ -80,113 +80,114 @@ GRANTS = Listing(
     default="-created_at",
 )
 
-
-def _name_of(who: Mapped[Any]) -> ColumnElement[str | None]:
-    """Name the person or service account that a column holds: a query of its own, as the grant's holder is one too."""
-    person, account = aliased(Person), aliased(ServiceAccount)
-    return func.coalesce(
-        select(col(person.name)).where(col(person.id) == who).correlate(Grant).scalar_subquery(),
-        select(col(account.name)).where(col(account.id) == who).correlate(Grant).scalar_subquery(),
-    )
+_HISTORY: dict[int | str, dict[str, Any]] = {
+    200: {"model": listing.Page[GrantVersion], "content": {"text/csv": {"schema": {"type": "string"}}}}
+}
+_AsOf = Annotated[AsOf | None, Query(description="Only what held then: an instant, or a date, that day's end.")]
+_KnownAt = Annotated[AsOf | None, Query(description="As it was on record then: an instant, or a date, that day's end.")]
 
 
-def _grants() -> Select[Grant, str, str, str | None, str | None, str | None]:
-    holder = func.coalesce(col(Person.name), col(Group.name), col(ServiceAccount.name))
-    return (
-        select(
-            Grant,
-            holder,
-            col(Role.name),
-            col(OrgUnit.name),
-            _name_of(col(Grant.granted_by)),
-            _name_of(col(Grant.ended_by)),
-        )
-        .join(Role, col(Role.id) == col(Grant.role_id))
-        .outerjoin(Person, col(Person.id) == col(Grant.subject))
-        .outerjoin(Group, col(Group.id) == col(Grant.subject))
-        .outerjoin(ServiceAccount, col(ServiceAccount.id) == col(Grant.subject))
-        .outerjoin(OrgUnit, col(OrgUnit.id) == col(Grant.org_unit))
-    )
+@dataclass
+class Which:
+    """Which grants are asked for."""
+
+    subject: Annotated[str | None, Query(description="Whose: an id, or `me`.")] = None
+    role: Id | None = None
+    system: Id | None = None
+    org_unit: Annotated[Id | None, Query(description="Those for just this unit.")] = None
+    environment: Annotated[str | None, Query(description="Those for just this installation.")] = None
+    origin: Origin | None = None
+    anchor_type: AnchorType | None = None
+    anchor_id: Annotated[str | None, Query(max_length=200)] = None
+    granted_by: Annotated[str | None, Query(description="By whom: an id, or `me`.")] = None
+    as_of: _AsOf = None
+    known_at: _KnownAt = None
+    state: Literal["live", "ended"] | None = None
 
 
-def _whoever(one: str, name: str | None) -> Reference:
-    # What the first start gave was given by Lodge itself, which is no person and no account.
-    return Reference(id=one, name=name or ("Lodge" if one == LODGE else ""))
-
-
-def shown(row: Row[Grant, str, str, str | None, str | None, str | None]) -> GrantOut:
-    """Show a grant with the names of what it joins."""
-    grant = row[0]
-    references: dict[str, Any] = {
-        "etag": etags.etag(grant),
-        "subject": {"id": grant.subject, "name": row[1] or ""},
-        "role": {"id": grant.role_id, "name": row[2]},
-        "org_unit": {"id": grant.org_unit, "name": row[3]} if grant.org_unit else None,
-        "granted_by": _whoever(grant.granted_by, row[4]),
-        "ended_by": _whoever(grant.ended_by, row[5]) if grant.ended_by else None,
-    }
-    return GrantOut.model_validate(grant.model_dump() | references)
+def _instant(world: World, asked: AsOf | None) -> datetime | None:
+    return instant_of(asked, world.settings.time_zone) if asked else None
 
 
 async def _one(
-    session: AsyncSession, grant_id: str, by: Caller
-) -> Row[Grant, str, str, str | None, str | None, str | None]:
+    session: AsyncSession, grant_id: str, by: Caller, *, as_of: datetime | None = None, known_at: datetime | None = None
+) -> GrantRow:
     await session.flush()
-    row = (await session.execute(_grants().where(col(Grant.id) == grant_id))).one_or_none()
-    if row is None or not (
-        by.may(rights.GRANTS_READ, row[0].org_unit or EVERYWHERE) or by.may(rights.GRANT, row[0].org_unit or EVERYWHERE)
-    ):
-        raise NotFound(f"There is no grant {grant_id} that you may see.")
+    found = grant_record.recorded(known_at).where(col(Grant.id) == grant_id)
+    if as_of:
+        found = found.where(grant_record.held(as_of))
+    row = (await session.execute(found)).one_or_none()
+    where = (row[0].org_unit or EVERYWHERE) if row else EVERYWHERE
+    if row is None or not any(by.may(one, where) for one in (rights.GRANTS_READ, rights.GRANT, rights.GRANT_ANY)):
+        raise NotFound(f"There is no grant {grant_id} that you may see{' then' if as_of or known_at else ''}.")
     return row
 
 
 @router.post("/grants", status_code=201, response_model=GrantOut)
-async def create_grant(request: Request, wanted: GrantIn, session: Session, by: Granter, now: Now) -> Response:
+async def create_grant(
+    request: Request, wanted: GrantIn, session: Session, here: Here, by: Granter, now: Now
+) -> Response:
     """Give a role."""
+    assert isinstance(here.settings, Settings)  # noqa: S101 - this service's own world
     role = await catalogue.get_role(session, wanted.role)
-    facts = wanted.model_dump(exclude={"role", "subject"})
-    grant = await grants.give(session, role, wanted.subject, **facts, by=by, now=now)
-    row = await _one(session, grant.id, by)
-    return etags.answer(request, shown(row), status=201, location=f"/access/v1/grants/{grant.id}")
+    anchor = (wanted.anchor.type, wanted.anchor.id) if wanted.anchor else None
+    giving = Giving(**wanted.model_dump(exclude={"role", "anchor"}), anchor=anchor)
+    longest = timedelta(days=here.settings.emergency_days)
+    grant = await grants.give(session, role, giving, emergency=longest, by=by, now=now)
+    shown = grant_record.shown(await _one(session, grant.id, by))
+    return etags.answer(request, shown, status=201, location=f"/access/v1/grants/{grant.id}")
 
 
 @router.get("/grants", responses=GRANTS.responses)
 async def list_grants(
-    request: Request, by: Reader, here: Here, ask: Annotated[Ask, GRANTS.ask],
-    subject: Annotated[str | None, Query(description="Whose: an id, or `me`.")] = None,
-    role: Id | None = None,
-    system: Id | None = None,
-    as_of: Annotated[
-        AsOf | None, Query(description="Only what held then: an instant, or a date, that day's end.")
-    ] = None,
-    state: Literal["live", "ended"] | None = None,
-    now: Now = ...,  # type: ignore[assignment]  # a dependency, never left out
+    request: Request, by: Reader, here: Here, which: Annotated[Which, Depends()], ask: Annotated[Ask, GRANTS.ask],
+    now: Now,
 ) -> Response:  # fmt: skip
     """List who was given which role."""
-    found = _grants()
+    found = grant_record.recorded(_instant(here, which.known_at))
     scope = by.scope(rights.GRANTS_READ)
     if scope != "*":
         found = found.where(col(Grant.org_unit).in_(scope))
-    if subject:
-        found = found.where(col(Grant.subject) == by.named(subject))
-    if role:
-        found = found.where(col(Grant.role_id) == role)
-    if system:
-        found = found.where(col(Role.system_id) == system)
-    if as_of:
-        at = instant_of(as_of, here.settings.time_zone)
-        found = found.where(col(Grant.valid_from) <= at, or_(col(Grant.valid_to).is_(None), col(Grant.valid_to) > at))
-    if state == "live":
-        found = found.where(or_(col(Grant.valid_to).is_(None), col(Grant.valid_to) > now))
-    elif state == "ended":
-        found = found.where(col(Grant.valid_to) <= now)
-    return await GRANTS.answer(request, ask, found, shown, filename="grants")
+    if at := _instant(here, which.as_of):
+        found = found.where(grant_record.held(at))
+    if which.state:
+        ended = grant_record.ended(now)
+        found = found.where(ended if which.state == "ended" else ~ended)
+    return await GRANTS.answer(request, ask, _narrowed(found, which, by), grant_record.shown, filename="grants")
+
+
+def _narrowed(found: Select[*tuple[Any, ...]], which: Which, by: Caller) -> Select[*tuple[Any, ...]]:
+    wanted = {
+        Grant.subject: by.named(which.subject) if which.subject else None,
+        Grant.role_id: which.role,
+        Role.system_id: which.system,
+        Grant.org_unit: which.org_unit,
+        Grant.environment: which.environment,
+        Grant.origin: which.origin,
+        Grant.anchor_type: which.anchor_type,
+        Grant.anchor_id: which.anchor_id,
+        Grant.granted_by: by.named(which.granted_by) if which.granted_by else None,
+    }
+    return found.where(*(col(column) == value for column, value in wanted.items() if value is not None))
 
 
 @router.get("/grants/{grant_id}", response_model=GrantOut)
-async def get_grant(request: Request, grant_id: str, session: Session, by: Reader) -> Response:
-    """Read a grant."""
-    return etags.answer(request, shown(await _one(session, grant_id, by)))
+async def get_grant(
+    request: Request, grant_id: str, session: Session, by: Reader, here: Here,
+    as_of: _AsOf = None, known_at: _KnownAt = None,
+) -> Response:  # fmt: skip
+    """Read a grant, as it is on record or as it was."""
+    at, known = _instant(here, as_of), _instant(here, known_at)
+    return etags.answer(request, grant_record.shown(await _one(session, grant_id, by, as_of=at, known_at=known)))
+
+
+@router.get("/grants/{grant_id}/history", responses=_HISTORY)
+async def list_grant_history(request: Request, grant_id: str, session: Session, by: Reader) -> Response:
+    """List all that was ever on record of a grant: when it would hold, who said so and why, from when to when."""
+    grant = (await _one(session, grant_id, by))[0]
+    return await listing.whole(
+        request, await grant_record.history(session, grant), GrantVersion, filename="grant-history"
+    )
 
 
 @router.post("/grants/{grant_id}/end", response_model=GrantOut)
@@ -194,6 +195,5 @@ async def end_grant(
     request: Request, grant_id: str, wanted: GrantEnd, session: Session, by: Granter, now: Now
 ) -> Response:
     """End a grant, now or at a later instant."""
-    grant = await grants.get(session, grant_id)
-    await grants.end(session, grant, at=wanted.at, reason=wanted.reason, by=by, now=now)
-    return etags.answer(request, shown(await _one(session, grant_id, by)))
+    grant = await grants.end(session, grant_id, at=wanted.at, reason=wanted.reason, by=by, now=now)
+    return etags.answer(request, grant_record.shown(await _one(session, grant.id, by)))

@@ -1,16 +1,16 @@
-"""/access/v1/systems and their permissions."""
+"""/access/v1/systems."""
 
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from access_service import catalogue, rights
-from access_service.tables import Permission, Person, System
+from access_service.tables import Person, System
 from lodge_kit import etags
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
@@ -58,50 +58,12 @@ class SystemOut(BaseModel):
     updated_at: datetime
 
 
-class PermissionIn(BaseModel):
-    """A permission to add: an action on a type of resource."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Name = Field(examples=["student_record.amend"])
-    action: Name = Field(examples=["amend"])
-    resource_type: Name = Field(examples=["student_record"])
-    description: str = Field(default="", max_length=2_000)
-    module: str = Field(default="", max_length=200, examples=["Registry"])
-    supplier_code: str | None = Field(default=None, max_length=200, examples=["SRS-AMD-01"])
-    condition: str | None = Field(
-        default=None, min_length=1, max_length=4_000, examples=["resource.properties.owner == subject.email"],
-        description="In CEL: what must hold besides the role, of subject, resource, action and context.",
-    )  # fmt: skip
-    request_wins: bool = Field(
-        default=False, description="Whether the resource's properties in a question win over the registered ones."
-    )
-
-
-class PermissionOut(BaseModel):
-    """An action on a type of resource in one system."""
-
-    id: str
-    system: Reference
-    name: str
-    action: str
-    resource_type: str
-    etag: str
-    description: str
-    module: str
-    supplier_code: str | None
-    condition: str | None
-    request_wins: bool
-    created_at: datetime
-
-
 SYSTEMS = Listing(
     SystemOut,
     key=col(System.id),
     orders={"name": col(System.name), "created_at": col(System.created_at)},
     default="name",
 )
-PERMISSIONS = Listing(PermissionOut, key=col(Permission.id), orders={"name": col(Permission.name)}, default="name")
 
 
 def _systems() -> Select[System, str | None]:
@@ -113,11 +75,6 @@ def _system(row: Row[System, str | None]) -> SystemOut:
     return SystemOut.model_validate(
         system.model_dump() | {"etag": etags.etag(system), "owner": reference(system.owner, owner)}
     )
-
-
-def _permission(row: Row[Permission, str]) -> PermissionOut:
-    permission, system = row[0], {"id": row[0].system_id, "name": row[1]}
-    return PermissionOut.model_validate(permission.model_dump() | {"system": system, "etag": etags.etag(permission)})
 
 
 async def _one_system(session: AsyncSession, system_id: str) -> Row[System, str | None]:
@@ -169,28 +126,3 @@ async def change_system(
     etags.demand(system, if_match)
     await catalogue.change_system(session, system, wanted.model_dump(exclude_unset=True), by=by, now=now)
     return etags.answer(request, _system(await _one_system(session, system_id)))
-
-
-@router.post("/systems/{system_id}/permissions", status_code=201)
-async def create_permission(
-    system_id: str, wanted: PermissionIn, session: Session, by: Writer, now: Now
-) -> PermissionOut:
-    """Add a permission to a system."""
-    system = await catalogue.get_system(session, system_id)
-    permission = await catalogue.add_permission(session, system, wanted.model_dump(), by=by, now=now)
-    shown = {"system": {"id": system.id, "name": system.name}, "etag": etags.etag(permission)}
-    return PermissionOut.model_validate(permission.model_dump() | shown)
-
-
-@router.get("/systems/{system_id}/permissions", responses=PERMISSIONS.responses)
-async def list_permissions(
-    request: Request, system_id: str, session: Session, _by: Reader, ask: Annotated[Ask, PERMISSIONS.ask],
-    q: Annotated[str | None, Query(max_length=200)] = None,
-) -> Response:  # fmt: skip
-    """List a system's permissions."""
-    await catalogue.get_system(session, system_id)
-    found = select(Permission, col(System.name)).join(System, col(System.id) == col(Permission.system_id))
-    found = found.where(col(Permission.system_id) == system_id)
-    if q:
-        found = found.where(contains(q, col(Permission.name), col(Permission.description)))
-    return await PERMISSIONS.answer(request, ask, found, _permission, filename="permissions")

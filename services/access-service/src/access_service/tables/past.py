@@ -48,3 +48,7 @@ class PastGrant(Row, table=True):
     superseded_at: datetime = Field(sa_type=Instant)
     valid_from: datetime = Field(sa_type=Instant)
     valid_to: datetime | None = Field(default=None, sa_type=Instant)
+    ended_by: str | None = Field(default=None, sa_type=IdText)
+    """Who had said so until then, if it was an end; `ended_at` and `end_reason` as in the grant."""
+    ended_at: datetime | None = Field(default=None, sa_type=Instant)
+    end_reason: str | None = Field(default=None, sa_type=Text)

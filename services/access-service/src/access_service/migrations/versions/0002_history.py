@@ -219,6 +219,9 @@ def _make_tables() -> None:
         sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
         sa.Column("valid_to", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.Text(collation="C"), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("end_reason", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["grant_id"], ["role_grant.id"], name=op.f("fk_past_grant_grant_id_role_grant")),
         sa.PrimaryKeyConstraint("grant_id", "recorded_at", name=op.f("pk_past_grant")),
     )

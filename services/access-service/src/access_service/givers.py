@@ -1,4 +1,7 @@
-"""What somebody must hold to give a role, or to have others get one by a group."""
+"""Who may give and end which role: its owner, the owner of its system, and holders of `access.grant.any`.
+
+Each within the org units that the right is held for; nobody gives or ends what one holds oneself.
+"""
 
 from datetime import datetime
 
@@ -8,13 +11,33 @@ from sqlmodel import col
 
 from access_service import decisions, org_units, rights
 from access_service.rules import joined
-from access_service.tables import Grant, Role, System
-from lodge_kit.identity import Caller
+from access_service.tables import Grant, GroupMember, Role, System
+from lodge_kit.identity import EVERYWHERE, Caller
 from lodge_kit.problems import Forbidden
+
+_ANYBODYS = ("request", "emergency")
+
+
+async def demand_giver(session: AsyncSession, by: Caller, role: Role, subject: str, org_unit: str | None) -> None:
+    """Refuse one who may not give `role` to `subject` there, or end it. Raises `Forbidden`."""
+    if subject == by.id or await session.get(GroupMember, (subject, by.id)) is not None:
+        raise Forbidden("Nobody gives or ends a role of one's own. Ask another who may.")
+    if by.may(rights.GRANT_ANY, org_unit or EVERYWHERE):
+        return
+    system = await session.get(System, role.system_id)
+    if by.id not in (role.owner, system.owner if system else None):
+        where = f"for org unit {org_unit}" if org_unit else "for the whole institution"
+        raise Forbidden(
+            "You answer neither for this role nor for its system. Ask who does; to give roles of every system needs"
+            f" the permission {rights.GRANT_ANY.name} {where}."
+        )
+    demand_within_scope(by, org_unit)
 
 
 def demand_within_scope(by: Caller, org_unit: str | None) -> None:
-    """Refuse who may not give or end roles there. Raises `Forbidden`."""
+    """Refuse who may neither give roles there nor end them. Raises `Forbidden`."""
+    if by.may(rights.GRANT_ANY, org_unit or EVERYWHERE):
+        return
     scope = by.scope(rights.GRANT)
     if scope != "*" and org_unit not in scope:
         where = f"for org unit {org_unit}" if org_unit else "for the whole institution"
@@ -22,7 +45,16 @@ def demand_within_scope(by: Caller, org_unit: str | None) -> None:
         raise Forbidden(f"This needs the permission {rights.GRANT.name} {where}; {held}.")
 
 
-async def demand_held(session: AsyncSession, role: Role, by: Caller, org_unit: str | None, *, now: datetime) -> None:
+def demand_origin(by: Caller, origin: str, org_unit: str | None) -> None:
+    """Refuse to let an owner say that a role came by a rule or from another system's records. Raises `Forbidden`."""
+    if origin not in _ANYBODYS and not by.may(rights.GRANT_ANY, org_unit or EVERYWHERE):
+        raise Forbidden(
+            f"The origin {origin} needs the permission {rights.GRANT_ANY.name}. What you give yourself is a request,"
+            " or an emergency."
+        )
+
+
+async def demand_held(session: AsyncSession, by: Caller, role: Role, org_unit: str | None, *, now: datetime) -> None:
     """Refuse to give more of Lodge's own rights than the giver has: who may give roles could have them all else."""
     system = await session.get(System, role.system_id)
     if system is None or system.key != decisions.LODGE:
@@ -39,7 +71,7 @@ async def demand_may_join(session: AsyncSession, group: str, *, by: Caller, now:
     """Refuse to put anybody into a group that holds a role of Lodge itself, unless `by` could give that role."""
     for grant, role in await _of_lodge(session, group, now=now):
         demand_within_scope(by, grant.org_unit)
-        await demand_held(session, role, by, grant.org_unit, now=now)
+        await demand_held(session, by, role, grant.org_unit, now=now)
 
 
 async def demand_may_leave(session: AsyncSession, group: str, *, by: Caller, now: datetime) -> None:
