@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from access_service import events, jobs, rights
 from access_service.own_directory import OwnDirectory
 from access_service.routes import (
+    access,
     decisions,
     grants,
     groups,
@@ -36,6 +37,7 @@ SERVICE = Service(
         me.router, people.router, groups.router, org_units.router, systems.router,
         roles.router, grants.router, keys.router,
         decisions.router,
+        access.router,
         # The matrix first: its path would be taken for the id of a responsibility.
         support_functions.router, matrix.router, responsibilities.router,
     ),

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import freshness, rules
+from access_service import freshness, past, rules
 from access_service.tables import OrgUnit
 from lodge_kit import audit, ids
 from lodge_kit.identity import Caller
@@ -45,6 +45,8 @@ async def change(session: AsyncSession, unit: OrgUnit, wanted: dict[str, object]
         await demand(session, parent, pointer="/parent")
         if rules.subtree_in_circle(unit.id, parent, await parents(session)):
             raise Invalid.at("/parent", "A unit cannot be placed below itself.", "circle")
+        if parent != unit.parent:
+            await past.leave_standing(session, unit, unit.parent or "", now=now)
         await freshness.forget(session, freshness.EVERYBODY)
     for name, value in wanted.items():
         setattr(unit, name, value)
