@@ -86,7 +86,10 @@ async def test_whoever_is_active_is_a_member(gateway: Client, admin: Client) -> 
     asked = {"issuer": "https://login.example", "external_id": "ext-a", "client_id": "portal"}
     found = (await gateway.post(RESOLVE, json=asked)).json()
     assert (found["name"], found["client_id"]) == ("Alice", "portal")
-    assert found["permissions"] == {"enquiry": {"enquiry.file": "*"}}
+    assert found["permissions"] == {
+        "access": {"access.responsibilities.read": "*"},
+        "enquiry": {"enquiry.file": "*"},
+    }
 
 
 async def test_scopes_name_every_org_unit_below(gateway: Client, admin: Client, started: bootstrap.Started) -> None:

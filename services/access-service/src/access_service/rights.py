@@ -19,7 +19,7 @@ GRANT = Permission("access.grant", "Give roles and end them.", ("system-owner",)
 KEYS = Permission("access.keys", "Make and revoke the API keys of service accounts and of other people.")
 EVALUATE = Permission("access.evaluate", "Ask whether somebody may do something.", ("support-officer", "service"))
 DUTIES_READ = Permission(
-    "access.responsibilities.read", "Read who answers for what.", ("member", "support-officer", "auditor", "service")
+    "access.responsibilities.read", "Read who answers for what.", ("member", "support-officer", "auditor")
 )
 DUTIES_WRITE = Permission(
     "access.responsibilities.write", "Say who answers for what.", ("support-officer", "system-owner")

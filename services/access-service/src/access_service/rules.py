@@ -57,3 +57,21 @@ def joined(scopes: Iterable[str | None], parents: Mapping[str, str | None]) -> S
 def subtree_in_circle(unit: str, parent: str | None, parents: Mapping[str, str | None]) -> bool:
     """Say whether putting `unit` below `parent` would make the tree a circle."""
     return parent is not None and unit in _upwards(parent, parents)
+
+
+def shortest_way(inheritance: Mapping[str, Iterable[str]], given: str, containing: Iterable[str]) -> tuple[str, ...]:
+    """Answer the roles from the given one to the nearest of `containing`; of ways equally short, the first by id."""
+    goals = set(containing)
+    reached: set[str] = {given}
+    ways: list[tuple[str, ...]] = [(given,)]
+    while ways:
+        found = [way for way in ways if way[-1] in goals]
+        if found:
+            return min(found)
+        further: list[tuple[str, ...]] = []
+        for way in sorted(ways):
+            fresh = [role for role in sorted(inheritance.get(way[-1], ())) if role not in reached]
+            reached.update(fresh)
+            further += [(*way, role) for role in fresh]
+        ways = further
+    raise LookupError(f"no role out of {goals} is inherited by {given}")

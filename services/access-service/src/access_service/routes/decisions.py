@@ -57,19 +57,19 @@ class Evaluated(BaseModel):
 @router.post("/evaluation")
 async def evaluate(asked: Evaluation, here: Here, _by: Asker, now: Now) -> Evaluated:
     """Decide whether somebody may do something. Deny by default."""
-    properties = asked.resource.properties
     question = Question(
         subject=asked.subject.id,
         action=asked.action.name,
         resource_type=asked.resource.type,
-        system=_text(properties.get("system")),
-        org_unit=_text(properties.get("org_unit")),
+        resource=asked.resource.id,
+        subject_type=asked.subject.type,
+        subject_properties=asked.subject.properties,
+        action_properties=asked.action.properties,
+        resource_properties=asked.resource.properties,
+        context=asked.context,
     )
     async with here.database.autocommit.connect() as connection:
         decision = await decisions.decide(connection, question, at=now)
-    facts = {"reason": decision.reason, "role": decision.role, "grant": decision.grant}
+    path = decision.path
+    facts = {"reason": decision.reason, "role": path and path.roles[-1], "grant": path and path.grant}
     return Evaluated(decision=decision.permit, context={k: v for k, v in facts.items() if v is not None})
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
