@@ -7,6 +7,7 @@ from access_service.own_directory import OwnDirectory
 from access_service.routes import (
     access,
     decisions,
+    explanations,
     grants,
     groups,
     internal,
@@ -37,7 +38,7 @@ SERVICE = Service(
         me.router, people.router, groups.router, org_units.router, systems.router,
         roles.router, grants.router, keys.router,
         decisions.router,
-        access.router,
+        access.router, explanations.router,
         # The matrix first: its path would be taken for the id of a responsibility.
         support_functions.router, matrix.router, responsibilities.router,
     ),

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from access_service.questions.periods import ALWAYS, Periods
+from access_service.conditions import Outcome
+from access_service.questions.periods import ALWAYS, NEVER, Periods
 
 Kind = Literal["person", "service-account", "group", "grant", "role", "permission", "condition"]
 
@@ -43,6 +44,8 @@ class Subject:
     """Whom the question is about."""
 
     thing: Thing
+    attributes: Mapping[str, Any]
+    """What conditions see of that one: as it is, for it has no history."""
     deleted_at: datetime | None = None
     """When the directory deleted the person."""
 
@@ -56,9 +59,19 @@ class Permission:
     """What its system is called."""
     means: Periods
     """When it was the action on the type of resource that is asked about; one may be changed."""
-    condition: str | None = None
-    outcome: Periods = ALWAYS
-    """When its condition holds: always or never, as the question has it."""
+    unit: str | None
+    """The org unit that the resource is in."""
+    units: Mapping[str, Periods]
+    """That one and all that it ever stood below, with when it did."""
+    environment: str | None
+    """The one that the resource is in."""
+    condition: str | None
+    outcome: Outcome
+    """Of the condition, as the question has it."""
+
+    def covered(self, unit: tuple[str, str] | None) -> Periods:
+        """Answer when what is given for an org unit held for the resource."""
+        return ALWAYS if unit is None else self.units.get(unit[0], NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +83,6 @@ class Grant:
     unit: tuple[str, str] | None
     """The org unit that it holds for, by id and name."""
     environment: str | None
-    covers: Periods
-    """When its org unit was that of the question, or stood above it."""
     by: str
     recorded_at: datetime
     reason: str
@@ -87,8 +98,6 @@ class Way:
     grant: Grant | None
     group: tuple[str, str] | None = None
     member: Periods = ALWAYS
-    in_environment: bool = True
-    """Whether the grant is for the environment of the question."""
     visible: bool = True
     """Whether the asker may see the grant."""
 
@@ -130,6 +139,8 @@ class Step:
     id: str
     name: str
     facets: Sequence[Facet]
+    thing: Thing | None = None
+    """What it is, where it has states."""
 
     @property
     def periods(self) -> Periods:

@@ -5,17 +5,19 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, or_, select, text
+from sqlalchemy import Row, and_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import history, past
-from access_service.decisions import Question
+from access_service import conditions, history, judging, past
+from access_service.conditions import Outcome
+from access_service.decisions import ATTRIBUTES
 from access_service.history import Standing, When
+from access_service.judging import Candidate, Question, effective
 from access_service.past import Link
 from access_service.questions.evidence import Evidence, Grant, Permission, State, Subject, Thing, Way
 from access_service.questions.periods import ALWAYS, NEVER, Periods
-from access_service.tables import Group, OrgUnit, Person, Role, ServiceAccount, System
+from access_service.tables import Group, OrgUnit, Person, Resource, Role, ServiceAccount, System
 from access_service.tables import Permission as PermissionRow
 from lodge_kit.identity import Scope
 
@@ -40,45 +42,67 @@ async def subject(session: AsyncSession, named: str, when: When) -> Subject | No
     row = (await session.execute(_NAMED, {"subject": named, "lower": named.lower()})).first()
     if row is None:
         return None
-    kind: type[Standing] = Person if row.id.startswith("per_") else ServiceAccount
+    kind: type[Person | ServiceAccount] = Person if row.id.startswith("per_") else ServiceAccount
     states = (await _states(session, kind, [row.id], when)).get(row.id)
     if not states:
         return None
     deleted_at = row.deleted_at if row.deleted_at and row.deleted_at <= when.known_at else None
-    return Subject(Thing("person" if kind is Person else "service-account", row.id, row.name, states), deleted_at)
+    known = await session.get(kind, row.id)
+    attributes = {name: getattr(known, name, None) for name in ATTRIBUTES}
+    thing = Thing("person" if kind is Person else "service-account", row.id, row.name, states)
+    return Subject(thing, attributes, deleted_at)
 
 
-async def permissions(session: AsyncSession, question: Question, when: When) -> list[Permission]:
+async def permissions(session: AsyncSession, question: Question, about: Subject, when: When) -> list[Permission]:
     """Answer the permissions that are, or ever were, this action on this type of resource."""
     ever = history.meanings(when.known_at)
     found = (
-        select(ever, col(PermissionRow.name), col(System.name).label("system"))
+        select(
+            ever, col(PermissionRow.name), col(PermissionRow.system_id), col(System.name).label("system"),
+            col(Resource.properties),
+        )
         .join_from(ever, PermissionRow, col(PermissionRow.id) == ever.c.id)
         .join(System, col(System.id) == col(PermissionRow.system_id))
+        .outerjoin(Resource, and_(col(Resource.system_id) == col(System.id), col(Resource.type) == ever.c.resource_type,
+            col(Resource.name) == question.resource))
         .where(ever.c.action == question.action, ever.c.resource_type == question.resource_type)
         .order_by(ever.c.id, ever.c.since)
-    )
+    )  # fmt: skip
     if question.system is not None:
         found = found.where(or_(col(System.id) == question.system, col(System.key) == question.system))
-    meanings: dict[str, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
+    meanings: dict[str, list[Any]] = defaultdict(list)
     for row in await session.execute(found):
         meanings[row.id].append(row)
     states = await _states(session, PermissionRow, meanings, when)
     return [
-        Permission(
-            Thing("permission", one, rows[0].name, states.get(one, ())), rows[0].system,
-            Periods.of((row.since, row.until) for row in rows), _then(rows, when.as_of).condition,
-        )
-        for one, rows in meanings.items()
-    ]  # fmt: skip
+        await _permission(session, question, about, rows, states.get(one, []), when) for one, rows in meanings.items()
+    ]
 
 
-def _then(rows: list[Row[*tuple[Any, ...]]], at: datetime) -> Row[*tuple[Any, ...]]:
-    return next((row for row in reversed(rows) if row.since <= at), rows[0])
+async def _permission(
+    session: AsyncSession, question: Question, about: Subject, rows: list[Any], states: list[State], when: When
+) -> Permission:
+    means = Periods.of((row.since, row.until) for row in rows)
+    then = next((row for row in reversed(rows) if row.since <= when.as_of), rows[0])
+    candidate = Candidate(
+        permission=then.id, system=then.system_id, grant=None, group=None, roles=(), there=True,
+        condition=then.condition, request_wins=then.request_wins, registered=then.properties or {},
+    )  # fmt: skip
+    outcome = Outcome(holds=True)
+    if then.condition is not None:
+        await conditions.read([then.condition])
+        seen = judging.seen(question, judging.Subject(about.thing.id, about.attributes), candidate)
+        outcome = conditions.weigh(then.condition, **seen)
+    place = effective(candidate.registered, question.resource_properties, request_wins=then.request_wins)
+    unit, environment = (one if isinstance(one, str) else None for one in map(place.get, judging.PLACE))
+    return Permission(
+        Thing("permission", then.id, then.name, states), then.system, means, unit, await _covered(session, unit, when),
+        environment, then.condition, outcome,
+    )  # fmt: skip
 
 
 async def evidence(
-    session: AsyncSession, found: Subject, meant: list[Permission], question: Question, when: When, *, scope: Scope
+    session: AsyncSession, found: Subject, meant: list[Permission], when: When, *, scope: Scope
 ) -> Evidence:
     """Answer all that bears on whether the subject had one of the permissions; `scope` is what the asker may see."""
     contains = await _links(session, past.CONTAINS, {one.thing.id for one in meant}, when)
@@ -94,15 +118,13 @@ async def evidence(
         below[outer][inner] = Periods.of(spans)
     things, everyones = await _roles(session, roles, when)
     ways = [Way(role, None) for role in everyones if found.thing.kind == "person"]
-    ways += await _given(session, found.thing.id, things, question, when, scope=scope)
+    ways += await _given(session, found.thing.id, things, when, scope=scope)
     return Evidence(
         found, meant, things, {pair: Periods.of(spans) for pair, spans in contains.items()}, below, ways
     )  # fmt: skip
 
 
-async def _given(
-    session: AsyncSession, who: str, roles: Mapping[str, Thing], question: Question, when: When, *, scope: Scope
-) -> list[Way]:
+async def _given(session: AsyncSession, who: str, roles: Mapping[str, Thing], when: When, *, scope: Scope) -> list[Way]:
     members = await _links(session, past.MEMBER, {who}, when)
     joined = {group: Periods.of(spans) for (group, _), spans in members.items()}
     given = history.grants(when.known_at)
@@ -112,22 +134,19 @@ async def _given(
         .outerjoin(Group, col(Group.id) == given.c.subject)
         .where(given.c.subject.in_([who, *joined]), given.c.role_id.in_(roles))
     )
-    covered = await _covered(session, question.org_unit, when)
     return [
         Way(
-            row.role_id, _grant(row, covered), (row.subject, row.group_name) if row.subject != who else None,
-            joined.get(row.subject, ALWAYS), row.environment in (None, question.environment),
-            scope == "*" or row.org_unit in scope,
+            row.role_id, _grant(row), (row.subject, row.group_name) if row.subject != who else None,
+            joined.get(row.subject, ALWAYS), scope == "*" or row.org_unit in scope,
         )
         for row in await session.execute(found)
     ]  # fmt: skip
 
 
-def _grant(row: Row[*tuple[Any, ...]], covered: Mapping[str, Periods]) -> Grant:
+def _grant(row: Row[*tuple[Any, ...]]) -> Grant:
     return Grant(
         row.id, Periods.of([(row.valid_from, row.valid_to)]), (row.org_unit, row.unit_name) if row.org_unit else None,
-        row.environment, covered.get(row.org_unit, NEVER) if row.org_unit else ALWAYS,
-        row.granted_by, row.created_at, row.reason, row.ended_by, row.end_reason,
+        row.environment, row.granted_by, row.created_at, row.reason, row.ended_by, row.end_reason,
     )  # fmt: skip
 
 

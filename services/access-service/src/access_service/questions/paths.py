@@ -31,6 +31,8 @@ class Finding:
     """When the subject held the permission, as far as the asker may see."""
     paths: Sequence[Path]
     """Those that hold first, then those that miss least; only what the asker may see."""
+    hidden: bool = False
+    """Whether there are ways that the asker may not see."""
 
     @property
     def held(self) -> list[Path]:
@@ -45,7 +47,7 @@ class Finding:
 
 def find(evidence: Evidence, at: datetime) -> Finding:
     """Answer what held at an instant and what nearly did."""
-    permit, periods, paths = False, NEVER, list[Path]()
+    permit, hidden, periods, paths = False, False, NEVER, list[Path]()
     for permission in evidence.permissions:
         reach = _reach(evidence, permission)
         for way in evidence.ways:
@@ -53,10 +55,11 @@ def find(evidence: Evidence, at: datetime) -> Finding:
                 continue
             held = _before(evidence, way) & _beside(way, permission) & reach[way.role]
             permit = permit or at in held
+            hidden = hidden or not way.visible
             if way.visible:
                 periods |= held
                 paths += _paths(evidence, way, permission, reach[way.role], at)
-    return Finding(at, permit, periods, sorted(paths, key=lambda path: _rank(path, at)))
+    return Finding(at, permit, periods, sorted(paths, key=lambda path: _rank(path, at)), hidden)
 
 
 def _reach(evidence: Evidence, permission: Permission) -> dict[str, Periods]:
@@ -83,8 +86,14 @@ def _before(evidence: Evidence, way: Way) -> Periods:
 
 def _beside(way: Way, permission: Permission) -> Periods:
     """Answer when it was so as the question has it: there, in that environment, on the condition."""
-    covers = way.grant.covers if way.grant else ALWAYS
-    return covers & permission.outcome if way.in_environment else NEVER
+    if way.grant is None:
+        return _whether(permission.outcome.holds)
+    here = way.grant.environment in (None, permission.environment)
+    return permission.covered(way.grant.unit) & _whether(here and permission.outcome.holds)
+
+
+def _whether(holds: bool) -> Periods:  # noqa: FBT001 - the one thing that is asked
+    return ALWAYS if holds else NEVER
 
 
 def _paths(evidence: Evidence, way: Way, permission: Permission, reach: Periods, at: datetime) -> Iterator[Path]:
@@ -96,7 +105,9 @@ def _paths(evidence: Evidence, way: Way, permission: Permission, reach: Periods,
     if when != at:
         chains = chains[:1]
     for chain in chains or [_closest(evidence, way.role, permission, at)]:
-        yield Path(way, permission, [*_first_steps(evidence, way), *_role_steps(evidence, chain, permission)])
+        yield Path(
+            way, permission, [*_first_steps(evidence, way, permission), *_role_steps(evidence, chain, permission)]
+        )
 
 
 def _instant_in(periods: Periods, at: datetime) -> datetime | None:
@@ -171,14 +182,16 @@ def _closest(evidence: Evidence, role: str, permission: Permission, at: datetime
 # -- steps
 
 
-def _first_steps(evidence: Evidence, way: Way) -> Iterator[Step]:
+def _first_steps(evidence: Evidence, way: Way, permission: Permission) -> Iterator[Step]:
     subject, grant = evidence.subject.thing, way.grant
-    yield Step(subject.kind, subject.id, subject.name, [Facet("standing", subject.active, subject.id)])
+    yield Step(subject.kind, subject.id, subject.name, [Facet("standing", subject.active, subject.id)], subject)
     if way.group is not None:
         yield Step("group", *way.group, [Facet("membership", way.member, way.group[0])])
     if grant is not None:
-        environment = ALWAYS if way.in_environment else NEVER
-        facets = [Facet("validity", grant.valid), Facet("org-unit", grant.covers), Facet("environment", environment)]
+        facets = [
+            Facet("validity", grant.valid), Facet("org-unit", permission.covered(grant.unit)),
+            Facet("environment", _whether(grant.environment in (None, permission.environment))),
+        ]  # fmt: skip
         yield Step("grant", grant.id, evidence.roles[way.role].name, facets)
 
 
@@ -189,13 +202,13 @@ def _role_steps(evidence: Evidence, chain: Chain, permission: Permission) -> Ite
         facets = [Facet("standing", thing.active, role)]
         if above is not None:
             facets.insert(0, Facet("inheritance", evidence.inherits[above][role], above))
-        yield Step("role", role, thing.name, facets)
+        yield Step("role", role, thing.name, facets, thing)
         above = role
     last, thing = chain[-1], permission.thing
     facets = [
         Facet("content", evidence.contains[last, thing.id], last), Facet("standing", thing.active, thing.id),
         Facet("meaning", permission.means, thing.id),
     ]  # fmt: skip
-    yield Step("permission", thing.id, thing.name, facets)
+    yield Step("permission", thing.id, thing.name, facets, thing)
     if permission.condition is not None:
-        yield Step("condition", thing.id, permission.condition, [Facet("outcome", permission.outcome)])
+        yield Step("condition", thing.id, permission.condition, [Facet("outcome", _whether(permission.outcome.holds))])

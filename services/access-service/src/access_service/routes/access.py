@@ -1,8 +1,4 @@
-"""Who can reach what, on any day: /access of people, groups and service accounts, /holders, what a role contained.
-
-`as_of` is the instant that is asked about, `known_at` the one by whose records it is answered; both are now where they
-are left out. A reading of an instant, taken then, is the same for ever with both set to it.
-"""
+"""Who can reach what, on any day: /access of people, groups and service accounts, /holders, what a role contained."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,10 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from access_service import catalogue, org_units, rights
 from access_service.decisions import LODGE
-from access_service.history import When
 from access_service.questions import chains, holding
+from access_service.routes.as_of import Asked
 from access_service.tables import Permission
-from lodge_kit.clock import AsOf, instant_of
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference, reference
 from lodge_kit.identity import Authenticated, Caller, Scope, requires
@@ -26,30 +21,11 @@ from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import IdText, Instant
-from lodge_kit.world import Here, Now
 
 router = APIRouter(tags=["questions"])
 
 Reader = Annotated[Caller, requires(rights.GRANTS_READ)]
 CatalogueReader = Annotated[Caller, requires(rights.CATALOGUE_READ)]
-
-
-async def _when(
-    here: Here, now: Now,
-    as_of: Annotated[
-        AsOf | None, Query(description="What instant is asked about; a date is that day's end. Now where left out.")
-    ] = None,
-    known_at: Annotated[
-        AsOf | None, Query(description="By the records of when it is answered; now where left out.")
-    ] = None,
-) -> When:  # fmt: skip
-    zone = here.settings.time_zone
-    known = min(instant_of(known_at, zone), now) if known_at else now
-    return When(instant_of(as_of, zone) if as_of else now, known)
-
-
-Asked = Annotated[When, Depends(_when)]
-"""The instant that a reading is of."""
 
 
 class Way(BaseModel):
