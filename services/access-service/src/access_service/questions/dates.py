@@ -1,8 +1,10 @@
 """Instants as people say them, where the institution is."""
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,11 @@ class Calendar:
         return (
             f"{_date(local)} at {local:%H:%M}" if local.date() == self._local(self.spoken_of).date() else _date(local)
         )
+
+    def moment(self, at: datetime) -> str:
+        """Answer `on 3 March 2026 at 14:05`, of what a date means `at the end of 3 March 2026`."""
+        end = self._local(at + timedelta(microseconds=1)) if at < _LAST else at
+        return f"at the end of {_date(self._local(at))}" if end.time() == time.min else f"on {self.day(at)}"
 
     def until(self, at: datetime) -> str:
         """Answer `until 3 March 2026`, of a midnight `until the end of 2 March 2026`."""

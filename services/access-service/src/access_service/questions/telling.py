@@ -59,7 +59,7 @@ def _beginning(explanation: Explanation, misses: Misses, now: datetime) -> str:
     no = "" if permit else f"{_no(explanation)} "
     if at == now:
         return f"{misses.who} may {no}{deed}"
-    when = f"On {misses.calendar.day(at)} {misses.who}"
+    when = _capital(f"{misses.calendar.moment(at)} {misses.who}")
     if at < now:
         return f"{when} was {no}allowed to {deed}"
     return f"{when} will {no}be allowed to {deed}, as far as is known"
@@ -128,15 +128,24 @@ def _denied(explanation: Explanation, misses: Misses) -> tuple[Why, str]:
         return why, f"{clause}." + (f" What was given holds again once {misses.who} is active." if rests else "")
     if nearest is None:
         return Why.NEVER_GIVEN, _never(explanation, misses)
-    clauses = "; ".join(clause for _, clause in missing)
+    why, clauses = missing[0][0], "; ".join(clause for _, clause in missing)
+    besides = _besides(explanation, misses, why)
     turn = nearest.periods.turn(explanation.when.as_of)
     if turn is None:
-        return missing[0][0], f"{clauses}."
+        return why, f"{clauses}.{besides}"
     if turn > explanation.when.as_of:
-        return missing[0][0], f"that begins on {misses.calendar.day(turn)}. {_capital(clauses)}."
-    role = _chain(nearest.steps).removesuffix(",")
-    until = misses.calendar.until(turn)
-    return missing[0][0], f"{misses.who} held it by the role {role}, {until}. {_capital(clauses)}."
+        return why, f"that begins on {misses.calendar.day(turn)}. {_capital(clauses)}.{besides}"
+    role, until = _chain(nearest.steps).removesuffix(","), misses.calendar.until(turn)
+    return why, f"{misses.who} held it by the role {role}, {until}. {_capital(clauses)}.{besides}"
+
+
+def _besides(explanation: Explanation, misses: Misses, told: Why) -> str:
+    """Tell one thing more where another path came as near: held elsewhere, or to begin later."""
+    for path in explanation.told[1:]:
+        missing = misses.path(path)
+        if len(missing) == 1 and missing[0][0] is not told:
+            return f" Besides, {missing[0][1]}."
+    return ""
 
 
 def _no_permission(explanation: Explanation) -> tuple[Why, str]:
