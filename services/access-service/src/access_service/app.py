@@ -8,11 +8,13 @@ from access_service.index import Keeper
 from access_service.own_directory import OwnDirectory
 from access_service.process import Process
 from access_service.routes import (
+    access,
     appointments,
     attribute_sources,
     catalogues,
     decision_records,
     decisions,
+    explanations,
     grants,
     groups,
     internal,
@@ -52,6 +54,7 @@ SERVICE = Service(
         systems.router, catalogues.router, permissions.router, roles.router, grants.router, keys.router,
         service_accounts.router,
         decisions.router, searches.router, resources.router, decision_records.router,
+        access.router, explanations.router,
         # The matrix first: its path would be taken for the id of a responsibility.
         support_functions.router, matrix.router, responsibilities.router,
     ),

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from access_service import freshness, rules
+from access_service import freshness, past, rules
 from access_service.tables import Appointment, Grant, OrgUnit, Person, Post
 from lodge_kit import audit, ids
 from lodge_kit.identity import Caller
@@ -92,6 +92,7 @@ async def change(session: AsyncSession, unit: OrgUnit, facts: Mapping[str, Any],
     """Rename or move a unit. Moving one changes what scopes cover, so everybody asks anew."""
     if facts.get("parent", unit.parent) != unit.parent:
         await _demand_place(session, unit, facts["parent"])
+        await past.leave_standing(session, unit, unit.parent or "", now=now)
         await freshness.forget(session, freshness.EVERYBODY)
     for name, value in facts.items():
         setattr(unit, name, value)

@@ -16,7 +16,9 @@ from sqlmodel import col
 
 from access_service.tables import (
     Grant,
+    OrgUnit,
     PastGrant,
+    PastMeaning,
     PastStanding,
     Permission,
     Person,
@@ -92,13 +94,30 @@ async def relink(session: AsyncSession, link: Link, outer: str, wanted: Sequence
 
 
 async def leave_standing(
-    session: AsyncSession, row: Person | Role | Permission | ServiceAccount, state: str, *, now: datetime
+    session: AsyncSession, row: Person | Role | Permission | ServiceAccount | OrgUnit, state: str, *, now: datetime
 ) -> None:
-    """Put on record that `row` was in `state` until now. Call it before the state is changed."""
+    """Put on record that `row` was in `state` until now. Call it before the state is changed.
+
+    The state of an org unit is the unit that it stands below, '' at the top.
+    """
     last = select(func.max(col(PastStanding.until))).where(col(PastStanding.subject) == row.id)
     since = (await session.execute(last)).scalar() or row.created_at
     if since < now:
         session.add(PastStanding(subject=row.id, since=since, until=now, state=state))
+
+
+async def leave_meaning(session: AsyncSession, permission: Permission, *, now: datetime) -> None:
+    """Put on record what a permission permitted until now. Call it before its action, type or condition is changed."""
+    last = select(func.max(col(PastMeaning.until))).where(col(PastMeaning.permission_id) == permission.id)
+    since = (await session.execute(last)).scalar() or permission.created_at
+    if since < now:
+        session.add(
+            PastMeaning(
+                permission_id=permission.id, since=since, until=now, action=permission.action,
+                resource_type=permission.resource_type, condition=permission.condition,
+                request_wins=permission.request_wins,
+            )
+        )  # fmt: skip
 
 
 def supersede(session: AsyncSession, grant: Grant, *, now: datetime) -> None:

@@ -14,6 +14,9 @@ from lodge_kit.events import publish
 from lodge_kit.identity import Caller
 from lodge_kit.problems import Conflict, NotFound
 
+_MEANING = ("action", "resource_type", "condition", "request_wins")
+"""What a permission permits: what it permitted before is kept."""
+
 
 async def get_permission(session: AsyncSession, permission_id: str) -> Permission:
     """Read a permission. Raises `NotFound`."""
@@ -63,6 +66,8 @@ async def change_permission(
         await conditions.demand(facts["condition"])
     if facts.get("state", permission.state) != permission.state:
         await past.leave_standing(session, permission, permission.state, now=now)
+    if any(facts.get(name, getattr(permission, name)) != getattr(permission, name) for name in _MEANING):
+        await past.leave_meaning(session, permission, now=now)
     for name, value in facts.items():
         setattr(permission, name, value)
     permission.updated_at = now

@@ -9,7 +9,9 @@ from sqlalchemy import Row, select
 from sqlmodel import col
 
 from access_service import groups, rights
-from access_service.tables import Group, GroupMember, Person
+from access_service.questions import holding
+from access_service.routes.as_of import Asked
+from access_service.tables import Group, Person
 from lodge_kit import etags
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
@@ -130,14 +132,11 @@ async def change_group(
 
 @router.get("/groups/{group_id}/members", responses=MEMBERS.responses)
 async def list_members(
-    request: Request, group_id: str, session: Session, _by: Reader, ask: Annotated[Ask, MEMBERS.ask]
+    request: Request, group_id: str, session: Session, _by: Reader, ask: Annotated[Ask, MEMBERS.ask], when: Asked
 ) -> Response:
-    """List who is in a group."""
+    """List who is in a group, or was."""
     await groups.get(session, group_id)
-    found = select(Person, col(GroupMember.added_at)).join(GroupMember, col(GroupMember.person_id) == col(Person.id))
-    return await MEMBERS.answer(
-        request, ask, found.where(col(GroupMember.group_id) == group_id), _member, filename="members"
-    )
+    return await MEMBERS.answer(request, ask, holding.members(group_id, when), _member, filename="members")
 
 
 @router.post("/groups/{group_id}/members", status_code=204)

@@ -2,7 +2,7 @@
 
 from access_service.tables.catalogue import Permission, Resource, Role, RoleInheritance, RolePermission, System
 from access_service.tables.grants import DecisionRecord, Grant
-from access_service.tables.past import PastGrant, PastLink, PastStanding
+from access_service.tables.past import PastGrant, PastLink, PastMeaning, PastStanding
 from access_service.tables.people import (
     ApiKey,
     Appointment,
@@ -28,6 +28,7 @@ __all__ = [
     "OrgUnit",
     "PastGrant",
     "PastLink",
+    "PastMeaning",
     "PastStanding",
     "Permission",
     "Person",

@@ -13,7 +13,7 @@ from lodge_kit.tables import IdText, Instant
 
 
 class PastStanding(Row, table=True):
-    """A state that a person, a role, a permission or a service account was in."""
+    """A state that a person, a role, a permission or a service account was in; of an org unit, what it stood below."""
 
     __tablename__ = "past_standing"
 
@@ -21,6 +21,21 @@ class PastStanding(Row, table=True):
     since: datetime = Field(primary_key=True, sa_type=Instant)
     until: datetime = Field(sa_type=Instant)
     state: str = Field(sa_type=Text)
+
+
+class PastMeaning(Row, table=True):
+    """What a permission permitted before it was changed."""
+
+    __tablename__ = "past_meaning"
+    __table_args__ = (Index("ix_past_meaning_action_resource_type", "action", "resource_type"),)
+
+    permission_id: str = Field(primary_key=True, sa_type=IdText, sa_column_args=[ForeignKey("permission.id")])
+    since: datetime = Field(primary_key=True, sa_type=Instant)
+    until: datetime = Field(sa_type=Instant)
+    action: str = Field(sa_type=Text)
+    resource_type: str = Field(sa_type=Text)
+    condition: str | None = Field(default=None, sa_type=Text)
+    request_wins: bool
 
 
 class PastLink(Row, table=True):

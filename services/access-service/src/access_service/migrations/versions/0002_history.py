@@ -73,6 +73,21 @@ def _make_tables() -> None:
     )
     op.create_index("ix_past_link_inner", "past_link", ["inner"], unique=False)
     op.create_table(
+        "past_meaning",
+        sa.Column("permission_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("resource_type", sa.Text(), nullable=False),
+        sa.Column("condition", sa.Text(), nullable=True),
+        sa.Column("request_wins", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["permission_id"], ["permission.id"], name=op.f("fk_past_meaning_permission_id_permission")
+        ),
+        sa.PrimaryKeyConstraint("permission_id", "since", name=op.f("pk_past_meaning")),
+    )
+    op.create_index("ix_past_meaning_action_resource_type", "past_meaning", ["action", "resource_type"], unique=False)
+    op.create_table(
         "past_standing",
         sa.Column("subject", sa.Text(collation="C"), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),

@@ -1,0 +1,67 @@
+"""What leads where on a day: which roles have another's permissions by inheritance, which units a unit is below."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from access_service import history, past
+from access_service.history import When
+from access_service.tables import OrgUnit, Permission, Role
+
+
+async def leading_to_role(session: AsyncSession, role: str, when: When) -> Mapping[str, Sequence[str]]:
+    """Answer the roles that had all that a role has then, each with the shortest chain from it to that role."""
+    return await _chains(session, select(col(Role.id)).where(col(Role.id) == role), when)
+
+
+async def leading_to_permission(session: AsyncSession, permission: str, when: When) -> Mapping[str, Sequence[str]]:
+    """Answer the roles that had a permission then, each with the shortest chain to one that contained it."""
+    contains = history.linked(past.CONTAINS, when)
+    start = (
+        select(col(Role.id))
+        .join(contains, contains.c.outer == col(Role.id))
+        .join(Permission, col(Permission.id) == contains.c.inner)
+        .where(contains.c.inner == permission, history.active(Permission, when))
+    )
+    return await _chains(session, start, when)
+
+
+async def _chains(session: AsyncSession, start: Select[str], when: When) -> Mapping[str, Sequence[str]]:
+    """Climb the inheritance, a step of it a turn: roles are few, and each is met once."""
+    active = history.active(Role, when)
+    found: dict[str, tuple[str, ...]] = {one: (one,) for one in (await session.execute(start.where(active))).scalars()}
+    inherits = history.linked(past.INHERITS, when)
+    fresh = list(found)
+    while fresh:
+        above = (
+            select(inherits.c.outer, inherits.c.inner)
+            .join_from(inherits, Role, col(Role.id) == inherits.c.outer)
+            .where(inherits.c.inner.in_(fresh), active)
+            .order_by(inherits.c.outer, inherits.c.inner)
+        )
+        fresh = []
+        for outer, inner in await session.execute(above):
+            if outer not in found:
+                found[outer] = (outer, *found[inner])
+                fresh.append(outer)
+    return found
+
+
+async def unit_with_above(session: AsyncSession, unit: str, when: When) -> Collection[str]:
+    """Answer an org unit and all that it stood below then: a grant for any of them holds in it."""
+    found: list[str] = []
+    here: str | None = unit
+    while here and here not in found:
+        found.append(here)
+        above = select(history.state(OrgUnit, when)).where(col(OrgUnit.id) == here)
+        here = (await session.execute(above)).scalar_one_or_none()
+    return found
+
+
+async def role_names(session: AsyncSession, chains: Mapping[str, Sequence[str]]) -> Mapping[str, str]:
+    """Answer what the roles of some chains are called."""
+    wanted = {one for chain in chains.values() for one in chain}
+    named = select(col(Role.id), col(Role.name)).where(col(Role.id).in_(wanted))
+    return {row.id: row.name for row in await session.execute(named)}

@@ -1,0 +1,195 @@
+"""Evidence about one question, read from what is and what was: a few statements, each for one thing's own rows."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from access_service import conditions, history, judging, past
+from access_service.conditions import Outcome
+from access_service.held import ATTRIBUTES
+from access_service.history import Standing, When
+from access_service.judging import Candidate, Question, effective
+from access_service.past import Link
+from access_service.questions.evidence import Evidence, Grant, Permission, State, Subject, Thing, Way
+from access_service.questions.periods import ALWAYS, NEVER, Periods
+from access_service.tables import Group, OrgUnit, Person, Resource, Role, ServiceAccount, System
+from access_service.tables import Permission as PermissionRow
+from lodge_kit.identity import Scope
+
+Spans = dict[tuple[str, str], list[tuple[datetime, datetime | None]]]
+
+# As the decisions know a subject, and besides those whom the directory deleted: the last one who had the name.
+_NAMED = text("""
+    SELECT 0 AS rank, id, name, deleted_at FROM person WHERE id = :subject
+    UNION ALL SELECT 1, id, name, NULL FROM service_account WHERE id = :subject
+    UNION ALL SELECT 2, id, name, NULL FROM person WHERE external_id = :subject AND deleted_at IS NULL
+    UNION ALL SELECT 3, id, name, NULL FROM person
+        WHERE lower(user_name) = :lower AND user_name = :subject AND deleted_at IS NULL
+    UNION ALL SELECT 4, id, name, NULL FROM service_account WHERE name = :subject
+    UNION ALL SELECT 5, id, name, deleted_at FROM person
+        WHERE (external_id = :subject OR user_name = :subject) AND deleted_at IS NOT NULL
+    ORDER BY rank, deleted_at DESC LIMIT 1
+""")
+
+
+async def subject(session: AsyncSession, named: str, when: When) -> Subject | None:
+    """Answer whom a text names, by id, external id or user name; None for nobody, and for nobody yet on record."""
+    row = (await session.execute(_NAMED, {"subject": named, "lower": named.lower()})).first()
+    if row is None:
+        return None
+    kind: type[Person | ServiceAccount] = Person if row.id.startswith("per_") else ServiceAccount
+    states = (await _states(session, kind, [row.id], when)).get(row.id)
+    if not states:
+        return None
+    deleted_at = row.deleted_at if row.deleted_at and row.deleted_at <= when.known_at else None
+    known = await session.get(kind, row.id)
+    attributes = {name: getattr(known, name, None) for name in ATTRIBUTES}
+    thing = Thing("person" if kind is Person else "service-account", row.id, row.name, states)
+    return Subject(thing, attributes, deleted_at)
+
+
+async def permissions(session: AsyncSession, question: Question, about: Subject, when: When) -> list[Permission]:
+    """Answer the permissions that are, or ever were, this action on this type of resource."""
+    ever = history.meanings(when.known_at)
+    found = (
+        select(
+            ever, col(PermissionRow.name), col(PermissionRow.system_id), col(System.name).label("system"),
+            col(Resource.properties),
+        )
+        .join_from(ever, PermissionRow, col(PermissionRow.id) == ever.c.id)
+        .join(System, col(System.id) == col(PermissionRow.system_id))
+        .outerjoin(Resource, and_(col(Resource.system_id) == col(System.id), col(Resource.type) == ever.c.resource_type,
+            col(Resource.name) == question.resource))
+        .where(ever.c.action == question.action, ever.c.resource_type == question.resource_type)
+        .order_by(ever.c.id, ever.c.since)
+    )  # fmt: skip
+    if question.system is not None:
+        found = found.where(or_(col(System.id) == question.system, col(System.key) == question.system))
+    meanings: dict[str, list[Any]] = defaultdict(list)
+    for row in await session.execute(found):
+        meanings[row.id].append(row)
+    states = await _states(session, PermissionRow, meanings, when)
+    return [
+        await _permission(session, question, about, rows, states.get(one, []), when) for one, rows in meanings.items()
+    ]
+
+
+async def _permission(
+    session: AsyncSession, question: Question, about: Subject, rows: list[Any], states: list[State], when: When
+) -> Permission:
+    means = Periods.of((row.since, row.until) for row in rows)
+    then = next((row for row in reversed(rows) if row.since <= when.as_of), rows[0])
+    candidate = Candidate(
+        permission=then.id, system=then.system_id, grant=None, group=None, roles=(), there=True,
+        condition=then.condition, request_wins=then.request_wins, registered=then.properties or {},
+    )  # fmt: skip
+    outcome = Outcome(holds=True)
+    if then.condition is not None:
+        await conditions.read([then.condition])
+        seen = judging.seen(question, judging.Subject(about.thing.id, about.attributes), candidate)
+        outcome = conditions.weigh(then.condition, **seen)
+    place = effective(candidate.registered, question.resource_properties, request_wins=then.request_wins)
+    unit, environment = (one if isinstance(one, str) else None for one in map(place.get, judging.PLACE))
+    return Permission(
+        Thing("permission", then.id, then.name, states), then.system, means, unit, await _covered(session, unit, when),
+        environment, then.condition, outcome,
+    )  # fmt: skip
+
+
+async def evidence(
+    session: AsyncSession, found: Subject, meant: list[Permission], when: When, *, scope: Scope
+) -> Evidence:
+    """Answer all that bears on whether the subject had one of the permissions; `scope` is what the asker may see."""
+    contains = await _links(session, past.CONTAINS, {one.thing.id for one in meant}, when)
+    inherits: Spans = {}
+    roles = fresh = {outer for outer, _ in contains}
+    while fresh:
+        above = await _links(session, past.INHERITS, fresh, when)
+        inherits |= above
+        fresh = {outer for outer, _ in above} - roles
+        roles = roles | fresh
+    below: dict[str, dict[str, Periods]] = defaultdict(dict)
+    for (outer, inner), spans in inherits.items():
+        below[outer][inner] = Periods.of(spans)
+    things, everyones = await _roles(session, roles, when)
+    ways = [Way(role, None) for role in everyones if found.thing.kind == "person"]
+    ways += await _given(session, found.thing.id, things, when, scope=scope)
+    return Evidence(
+        found, meant, things, {pair: Periods.of(spans) for pair, spans in contains.items()}, below, ways
+    )  # fmt: skip
+
+
+async def _given(session: AsyncSession, who: str, roles: Mapping[str, Thing], when: When, *, scope: Scope) -> list[Way]:
+    members = await _links(session, past.MEMBER, {who}, when)
+    joined = {group: Periods.of(spans) for (group, _), spans in members.items()}
+    given = history.grants(when.known_at)
+    found = (
+        select(given, col(OrgUnit.name).label("unit_name"), col(Group.name).label("group_name"))
+        .outerjoin_from(given, OrgUnit, col(OrgUnit.id) == given.c.org_unit)
+        .outerjoin(Group, col(Group.id) == given.c.subject)
+        .where(given.c.subject.in_([who, *joined]), given.c.role_id.in_(roles))
+    )
+    return [
+        Way(
+            row.role_id, _grant(row), (row.subject, row.group_name) if row.subject != who else None,
+            joined.get(row.subject, ALWAYS), scope == "*" or row.org_unit in scope,
+        )
+        for row in await session.execute(found)
+    ]  # fmt: skip
+
+
+def _grant(row: Row[*tuple[Any, ...]]) -> Grant:
+    return Grant(
+        row.id, Periods.of([(row.valid_from, row.valid_to)]), (row.org_unit, row.unit_name) if row.org_unit else None,
+        row.environment, row.granted_by, row.created_at, row.reason, row.ended_by, row.end_reason,
+    )  # fmt: skip
+
+
+async def _covered(session: AsyncSession, unit: str | None, when: When) -> Mapping[str, Periods]:
+    """Answer the org unit that is asked about and all that it ever stood below, with when it did."""
+    found = {unit: ALWAYS} if unit else {}
+    fresh = dict(found)
+    while fresh:
+        placed = await _states(session, OrgUnit, fresh, when)
+        risen: dict[str, Periods] = {}
+        for below, states in placed.items():
+            for state in states:
+                more = Periods.of([(state.since, state.until)]) & fresh[below]
+                if state.name:
+                    risen[state.name] = risen.get(state.name, NEVER) | more
+        fresh = {one: more for one, more in risen.items() if more | found.get(one, NEVER) != found.get(one)}
+        found |= {one: more | found.get(one, NEVER) for one, more in fresh.items()}
+    return found
+
+
+# -- rows
+
+
+async def _roles(session: AsyncSession, wanted: Collection[str], when: When) -> tuple[dict[str, Thing], list[str]]:
+    states = await _states(session, Role, wanted, when)
+    named = select(col(Role.id), col(Role.name), col(Role.everyone)).where(col(Role.id).in_(wanted))
+    rows = (await session.execute(named)).all()
+    things = {row.id: Thing("role", row.id, row.name, states.get(row.id, ())) for row in rows}
+    return things, [row.id for row in rows if row.everyone]
+
+
+async def _links(session: AsyncSession, link: Link, inner: Iterable[str], when: When) -> Spans:
+    ever = history.links(link, when.known_at)
+    found: Spans = defaultdict(list)
+    for row in await session.execute(select(ever).where(ever.c.inner.in_(list(inner)))):
+        found[row.outer, row.inner].append((row.since, row.until))
+    return found
+
+
+async def _states(
+    session: AsyncSession, kind: type[Standing], wanted: Iterable[str], when: When
+) -> dict[str, list[State]]:
+    found: dict[str, list[State]] = defaultdict(list)
+    for row in await session.execute(history.standings(kind, list(wanted), when.known_at)):
+        found[row.id].append(State(row.state, row.since, row.until))
+    return found
