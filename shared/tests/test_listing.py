@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, text
 
-from lodge_kit.listing import prefers_csv
+from lodge_kit import database
+from lodge_kit.listing import preferred
 from lodge_kit.testing.client import Client
 from lodge_kit.testing.issuer import Issuer
 
@@ -158,28 +160,63 @@ async def test_a_made_up_cursor_is_refused(clerk: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accept", "csv_wanted"),
+    ("accept", "form"),
     [
-        ("", False), ("*/*", False), ("text/csv", True), ("application/json", False),
-        ("text/csv, application/json", True), ("application/json, text/csv", False),
-        ("application/json;q=0.5, text/csv", True), ("text/csv;q=0.1, application/json", False),
-        ("text/html, text/csv;q=0.9, */*;q=0.1", True), ("TEXT/CSV", True), ("text/csv;q=0", False),
-        ("text/csv; charset=utf-8", True),
+        ("", "json"), ("*/*", "json"), ("text/csv", "csv"), ("application/json", "json"),
+        ("text/csv, application/json", "csv"), ("application/json, text/csv", "json"),
+        ("application/json;q=0.5, text/csv", "csv"), ("text/csv;q=0.1, application/json", "json"),
+        ("text/html, text/csv;q=0.9, */*;q=0.1", "csv"), ("TEXT/CSV", "csv"), ("text/csv;q=0", "json"),
+        ("text/csv; charset=utf-8", "csv"), ("application/x-ndjson", "ndjson"),
+        ("text/csv;q=0.5, application/x-ndjson;q=0.6, application/json;q=0.4", "ndjson"),
+        ("application/x-ndjson;q=0", "json"),
     ],
 )  # fmt: skip
-def test_accept_is_weighed(accept: str, csv_wanted: bool) -> None:  # noqa: FBT001 - a case
-    assert prefers_csv(accept) is csv_wanted
+def test_accept_is_weighed(accept: str, form: str) -> None:
+    assert preferred(accept) == form
 
 
-async def test_a_reader_who_leaves_half_way_holds_no_connection(clerk: Client, desk: Any) -> None:
+async def test_a_list_as_lines_has_every_item_just_as_its_pages_have_it(clerk: Client, desk: Any) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    await replaced(desk, [(words, 7, at) for words in ["a", "b\nc", "ü\u2028", *["x" * 500] * 400]])
+    answer = await clerk.get("/desk/v1/slips?sort=text", headers={"Accept": "application/x-ndjson"})
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert answer.headers["content-disposition"] == 'attachment; filename="slips.ndjson"'
+    assert answer.headers["vary"] == "Accept"
+    *lines, end = answer.content.split(b"\n")
+    assert end == b""
+    assert [json.loads(line) for line in lines] == await pages(clerk, "sort=text&limit=200")
+
+
+async def test_a_list_without_an_item_has_no_lines(clerk: Client) -> None:
+    answer = await clerk.get("/desk/v1/slips", headers={"Accept": "application/x-ndjson"})
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+@pytest.mark.parametrize("form", ["text/csv", "application/x-ndjson"])
+async def test_a_reader_who_leaves_half_way_holds_no_connection(clerk: Client, desk: Any, form: str) -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     await replaced(desk, [("x" * 1_000, 0, at)] * 2_000)
     for _ in range(12):  # more than the pool has
         async with clerk.http.stream(
             "GET",
             "/desk/v1/slips",
-            headers=clerk._headers | {"Accept": "text/csv"},  # noqa: SLF001 - httpx streams
+            headers=clerk._headers | {"Accept": form},  # noqa: SLF001 - httpx streams
         ) as answer:
             assert answer.status_code == 200
     await asyncio.sleep(0)
     assert (await clerk.get("/desk/v1/slips?limit=1")).status_code == 200
+
+
+async def test_slow_readers_keep_only_each_other_waiting(
+    make_desk: Callable[..., Any], issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "POOL_WAIT", 0.1)
+    desk, table = make_desk(), {"Accept": "text/csv"}
+    async with desk.opened(issuer) as clerk:
+        async with AsyncExitStack() as slow:
+            for _ in range(3):
+                session = await slow.enter_async_context(desk.world.database.reading())
+                await session.execute(text("SELECT 1"))
+            assert (await clerk.get("/desk/v1/slips")).status_code == 200
+            assert (await clerk.get("/desk/v1/slips", headers=table)).status_code == 503
+        assert (await clerk.get("/desk/v1/slips", headers=table)).status_code == 200

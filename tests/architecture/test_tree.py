@@ -1,12 +1,26 @@
 """What the repository itself must hold to."""
 
+import ast
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+OF_PEOPLE = {
+    "description",
+    "display_name",
+    "email",
+    "given_name",
+    "family_name",
+    "label",
+    "note",
+    "reason",
+    "user_name",
+}
+"""What facts of the audit are called that say something of a person, or that somebody was free to write."""
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +66,24 @@ def test_rules_and_verbs_ask_no_clock_of_their_own() -> None:
     nouns = [path for path in (ROOT / "services").glob("*/src/*/*.py") if path.name != "__main__.py"]
     asking = [path.name for path in nouns if re.search(r"datetime\.now\(|date\.today\(|utcnow\(", path.read_text())]
     assert asking == []
+
+
+def test_what_the_audit_says_of_people_lies_where_it_can_be_erased() -> None:
+    calls = [call for folder in ("shared/src", "services") for call in _recorded(ROOT / folder)]
+    assert len(calls) > 40
+    for place, told in calls:
+        personal = {one.value for one in ast.walk(told.get("personal", ast.Set([]))) if isinstance(one, ast.Constant)}
+        assert told.keys() & OF_PEOPLE <= personal, f"{place} tells something of a person: name it in personal="
+        assert "**" not in told or "personal" in told, (
+            f"{place} tells who knows what: say in personal= what is of people"
+        )
+
+
+def _recorded(folder: Path) -> Iterator[tuple[str, dict[str, ast.expr]]]:
+    """Yield where `audit.record` is called, and what each call tells."""
+    for path in folder.rglob("*.py"):
+        if "/tests/" in path.as_posix():
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("audit.record", "recording.record"):
+                yield path.relative_to(ROOT).as_posix(), {one.arg or "**": one.value for one in node.keywords}

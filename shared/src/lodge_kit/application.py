@@ -12,6 +12,7 @@ from sqlalchemy import text
 from starlette.types import ASGIApp
 
 from lodge_kit import events, notices, problems, webhooks
+from lodge_kit.audit import routes as audit
 from lodge_kit.edge import Edge, handle_errors, known_parameters
 from lodge_kit.identity import Keys, Permission, PublishedKeys, Verifier, caller
 from lodge_kit.metrics import CONTENT_TYPE, Metrics
@@ -88,7 +89,7 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
     )
     metrics, known = Metrics(), Depends(known_parameters)
     app.state.metrics = metrics
-    for router in (*service.routers, *webhooks.ROUTERS, notices.router):
+    for router in (*service.routers, *webhooks.ROUTERS, notices.router, audit.router):
         # The limit stands here and not at the app: there it lies around the Edge, and answers in plain text.
         # Who calls is asked first of all, also where a route forgets to: public ones have the anonymous caller.
         app.include_router(
@@ -122,7 +123,7 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
 def _operations(service: Service, world: World, metrics: Metrics) -> APIRouter:
     """Make what a service itself leaves open: its health, its numbers, the catalogue of its permissions."""
     router = APIRouter()
-    rights = (*service.permissions, *webhooks.endpoints.rights(service.name))
+    rights = (*service.permissions, *webhooks.endpoints.rights(service.name), audit.reading(service.name))
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:

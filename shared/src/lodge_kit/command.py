@@ -179,8 +179,8 @@ async def _testify(world: World) -> None:
     """Log the head of the audit's chain each hour: a chain that is cut off later has its witness elsewhere."""
     while True:
         async with world.database.transaction() as session:
-            seq, seal = await audit.head(session)
-        log.info("head of the audit's chain", seq=seq, seal=seal)
+            head = await audit.head(session)
+        log.info("head of the audit's chain", seq=head.seq, seal=head.seal)
         await asyncio.sleep(3600)
 
 

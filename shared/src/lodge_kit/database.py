@@ -1,7 +1,8 @@
 """The one database of a service, and the one place that commits.
 
-Two pools on one driver (psycopg 3): the ORM's, and a small AUTOCOMMIT one for hot reads in plain SQL. A request
-has one transaction, committed before its answer leaves; an answer that streams opens its own session.
+Three pools on one driver (psycopg 3): the ORM's, a small AUTOCOMMIT one for hot reads in plain SQL, and one for
+answers that stream, so that slow readers keep nobody but each other waiting. A request has one transaction, committed
+before its answer leaves; an answer that streams opens its own session.
 """
 
 from collections.abc import AsyncIterator
@@ -29,10 +30,11 @@ _OURS_TO_RETRY = ("40001", "40P01", "57014", "55P03")  # serialisation, deadlock
 class Database:
     """Pools for one database. `close()` it when done."""
 
-    def __init__(self, url: str, *, name: str, orm: int = 5, autocommit: int = 3) -> None:
+    def __init__(self, url: str, *, name: str, orm: int = 5, autocommit: int = 3, streams: int = 3) -> None:
         self.url = make_url(url).set(drivername="postgresql+psycopg")
         self.orm = self._engine(name, orm)
         self.autocommit = self._engine(name, autocommit).execution_options(isolation_level="AUTOCOMMIT")
+        self._streams = self._engine(name, streams).execution_options(isolation_level="REPEATABLE READ")
 
     def _engine(self, name: str, size: int) -> AsyncEngine:
         return create_async_engine(
@@ -65,14 +67,14 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """Open a session for an answer that streams: one snapshot, nothing is ever committed."""
-        async with AsyncSession(self.orm, expire_on_commit=False) as session:
-            await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        async with AsyncSession(self._streams, expire_on_commit=False) as session:
             yield session
 
     async def close(self) -> None:
         """Let go of every connection."""
         await self.orm.dispose()
         await self.autocommit.dispose()
+        await self._streams.dispose()
 
 
 def of(request: Request) -> Database:

@@ -1,9 +1,10 @@
-"""Lists: filtered, sorted, paged by a cursor, stable while rows come in; the same as CSV, all pages in one stream.
+"""Lists: filtered, sorted, paged by a cursor, stable while rows come in; the same as CSV or NDJSON, all pages at once.
 
 A cursor holds the sort value and the id of the last row, and a fingerprint of the question, so that it cannot be
 used with another one. There are no totals; `?count=true` counts up to 1,000.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -21,15 +22,18 @@ from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
 from sqlalchemy.orm import Mapped
 from starlette.responses import StreamingResponse
 
-from lodge_kit import database, tabular, texts
+from lodge_kit import database, ndjson, tabular, texts
 from lodge_kit.problems import Invalid
 
 DEFAULT_LIMIT = 50
 MOST = 200
 COUNTED = 1_000
-_CSV = "text/csv; charset=utf-8; header=present"
 _STREAMED_AT_ONCE = 1_000
 _QUALITY = re.compile(r"(?:^|;)\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)")
+
+Form = Literal["json", "csv", "ndjson"]
+_FORMS: Mapping[str, Form] = {"application/json": "json", "text/csv": "csv", ndjson.MEDIA_TYPE: "ndjson"}
+_STREAMED_AS = {"csv": f"{tabular.MEDIA_TYPE}; header=present", "ndjson": ndjson.MEDIA_TYPE}
 
 T = TypeVar("T", bound=BaseModel)
 Column = Mapped[Any] | ColumnElement[Any]
@@ -57,7 +61,8 @@ class Ask:
     cursor: str | None
     sort: str
     count: bool
-    csv: bool
+    form: Form
+    """A page as JSON, or all of it as a stream."""
 
 
 class Listing(Generic[T]):
@@ -87,14 +92,15 @@ class Listing(Generic[T]):
             *,
             count: bool = False,
         ) -> Ask:
-            return Ask(limit, cursor, sort, count, prefers_csv(request.headers.get("accept", "")))
+            return Ask(limit, cursor, sort, count, preferred(request.headers.get("accept", "")))
 
         return Depends(asked)
 
     @property
     def responses(self) -> dict[int | str, dict[str, Any]]:
-        """What a route that answers this list documents: a page, or CSV."""
-        return {200: {"model": self.page, "content": {"text/csv": {"schema": {"type": "string"}}}}}
+        """What a route that answers this list documents: a page, or all of it as CSV or NDJSON."""
+        streams = {kind: {"schema": {"type": "string"}} for kind, form in _FORMS.items() if form in _STREAMED_AS}
+        return {200: {"model": self.page, "content": streams}}
 
     async def answer(
         self,
@@ -105,12 +111,12 @@ class Listing(Generic[T]):
         *,
         filename: str,
     ) -> Response:
-        """Answer one page as JSON, or all of it as CSV. `present` turns a row of `statement` into a shown thing."""
+        """Answer one page as JSON, or all of it as a stream. `present` makes what is shown of a row of `statement`."""
         order = self.orders[ask.sort.removeprefix("-")]
         descending = ask.sort.startswith("-")
         ordered = statement.order_by(*((c.desc() if descending else c.asc()) for c in (order, self.key)))
-        if ask.csv:
-            return await self._csv(request, ordered, present, filename)
+        if ask.form != "json":
+            return await self._stream(request, ordered, present, filename=filename, form=ask.form)
         fingerprint = _fingerprint(request, ask)
         narrowed = ordered.add_columns(order.label("lodge_sort"), self.key.label("lodge_key")).limit(ask.limit + 1)
         if ask.cursor:
@@ -136,35 +142,39 @@ class Listing(Generic[T]):
         body = page.model_dump_json(exclude=None if ask.count else {"count", "count_exact"})
         return Response(body, headers=headers, media_type="application/json")
 
-    async def _csv(
-        self, request: Request, statement: Select[*tuple[Any, ...]], present: Callable[[Any], T], filename: str
-    ) -> StreamingResponse:
+    async def _stream(
+        self, request: Request, statement: Select[*tuple[Any, ...]], present: Callable[[Any], T], *,
+        filename: str, form: Form,
+    ) -> StreamingResponse:  # fmt: skip
         async def shown() -> AsyncGenerator[T]:
             async with database.of(request).reading() as session:
                 found = await session.stream(statement.execution_options(yield_per=_STREAMED_AT_ONCE))
                 try:
-                    async for row in found:
-                        yield present(row)
+                    async for batch in found.partitions():  # row by row, each would be a task of its own
+                        for row in batch:
+                            yield present(row)
                 finally:
                     await found.close()  # also when the caller leaves half-way
 
         rows = shown()
-        chunks = tabular.stream(rows, self.shows)
+        chunks = _chunks(rows, self.shows, form)
         # The first chunk before the answer begins: a database that is away is then a 503, not half a table.
-        first = await anext(chunks)
+        first = await anext(chunks, b"")
 
         async def chunked() -> AsyncIterator[bytes]:
             async with aclosing(rows), aclosing(chunks):
                 yield first
                 async for chunk in chunks:
                     yield chunk
+                    await asyncio.sleep(0)  # others have their turn, however fast this caller reads
 
-        return StreamingResponse(chunked(), media_type=_CSV, headers=_csv_headers(filename))
+        return StreamingResponse(chunked(), media_type=_STREAMED_AS[form], headers=_headers(filename, form))
 
 
 async def whole(request: Request, items: Sequence[T], shows: type[T], *, filename: str) -> Response:
-    """Answer what was worked out rather than read, all of it: `{"items": […]}`, or CSV when that is preferred."""
-    if not prefers_csv(request.headers.get("accept", "")):
+    """Answer what was worked out rather than read, all of it: `{"items": […]}`, or what is preferred of the streams."""
+    form = preferred(request.headers.get("accept", ""))
+    if form == "json":
         page: Page[T] = Page[shows](items=list(items), next_cursor=None)  # type: ignore[valid-type]  # parametrized at run time
         body = page.model_dump_json(exclude={"count", "count_exact"})
         return Response(body, headers={"Vary": "Accept"}, media_type="application/json")
@@ -173,24 +183,29 @@ async def whole(request: Request, items: Sequence[T], shows: type[T], *, filenam
         for item in items:
             yield item
 
-    text = b"".join([chunk async for chunk in tabular.stream(each(), shows)])
-    return Response(text, headers=_csv_headers(filename), media_type=_CSV)
+    text = b"".join([chunk async for chunk in _chunks(each(), shows, form)])
+    return Response(text, headers=_headers(filename, form), media_type=_STREAMED_AS[form])
 
 
-def _csv_headers(filename: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{filename}.csv"', "Vary": "Accept"}
+def _chunks(rows: AsyncGenerator[T], shows: type[T], form: Form) -> AsyncGenerator[bytes]:
+    return tabular.stream(rows, shows) if form == "csv" else ndjson.stream(rows)
 
 
-def prefers_csv(accept: str) -> bool:
-    """Say whether CSV is wanted more than JSON (RFC 9110, 12.5.1); of two wanted alike, the one named first."""
-    wanted = {"text/csv": 0.0, "application/json": 0.0}
+def _headers(filename: str, form: Form) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{filename}.{form}"', "Vary": "Accept"}
+
+
+def preferred(accept: str) -> Form:
+    """Say which form is wanted most (RFC 9110, 12.5.1); of two wanted alike, the one named first."""
+    form: Form = "json"
+    most = 0.0
     for part in accept.lower().split(","):
         kind, _, parameters = part.partition(";")
         found = _QUALITY.search(parameters)
-        if kind.strip() in wanted:
-            wanted[kind.strip()] = float(found[1]) if found else 1.0
-    csv, plain = wanted.values()
-    return csv > plain or (csv == plain > 0 and accept.lower().find("csv") < accept.lower().find("json"))
+        quality = float(found[1]) if found else 1.0
+        if kind.strip() in _FORMS and quality > most:
+            form, most = _FORMS[kind.strip()], quality
+    return form
 
 
 def _fingerprint(request: Request, ask: Ask) -> str:

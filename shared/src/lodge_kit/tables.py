@@ -156,7 +156,13 @@ class AuditEvent(Row, table=True):
     __tablename__ = "audit_event"
     __table_args__ = (
         Index("ix_audit_event_unsealed", "id", postgresql_where="seq IS NULL"),
-        Index("ix_audit_event_subject_id", "subject_id"),
+        # For each filter the newest first, however many rows there are.
+        Index("ix_audit_event_at_id", "at", "id"),
+        Index("ix_audit_event_actor_at_id", "actor", "at", "id"),
+        Index("ix_audit_event_action_at_id", "action", "at", "id"),
+        Index("ix_audit_event_subject_id_at_id", "subject_id", "at", "id"),
+        Index("ix_audit_event_subject_type_at_id", "subject_type", "at", "id"),
+        Index("ix_audit_event_request_id", "request_id"),
     )
 
     id: str = id_column()
@@ -168,9 +174,26 @@ class AuditEvent(Row, table=True):
     subject_type: str = Field(sa_type=Text)
     subject_id: str = Field(sa_type=IdText)
     facts: str = Field(sa_type=Text)
-    """JSON text, as it was sealed."""
+    """JSON text, as it was sealed; what says something of a person is a digest."""
     request_id: str = Field(sa_type=Text)
     seal: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
+class AuditPersonal(Row, table=True):
+    """What a row of the audit says of a person, in clear, until that person is forgotten.
+
+    No foreign key: both are written in one flush, and in which order is not ours to say.
+    """
+
+    __tablename__ = "audit_personal"
+    __table_args__ = (Index("ix_audit_personal_about", "about"),)
+
+    audit_id: str = Field(primary_key=True, sa_type=IdText)
+    field: str = Field(primary_key=True, sa_type=IdText)
+    about: str = Field(sa_type=IdText)
+    value: str = Field(sa_type=Text)
+    """JSON text, as it was digested."""
+    salt: bytes = Field(sa_type=LargeBinary)
 
 
 class Notice(Row, table=True):

@@ -129,7 +129,10 @@ async def _end(
     await session.flush()
     fact = events.GrantEnded(holder=grant.subject, role=grant.role_id, valid_to=grant.valid_to)
     await publish(session, fact, of=grant.id, version=grant.version, actor=by, now=now)
-    audit.record(session, "grant.ended", kind="grant", of=grant.id, by=by, now=now, reason=reason)
+    audit.record(
+        session, "grant.ended", kind="grant", of=grant.id, by=by, now=now, personal=["reason"], about=grant.subject,
+        reason=reason,
+    )  # fmt: skip
     await _rights_changed(session, grant.subject)
 
 

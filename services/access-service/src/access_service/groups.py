@@ -43,7 +43,10 @@ async def create(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller,
     await _demand_free(session, facts, of=None)
     group = Group(id=ids.new("grp"), created_at=now, updated_at=now, **facts)
     session.add(group)
-    audit.record(session, "group.created", kind="group", of=group.id, by=by, now=now, **facts)
+    audit.record(
+        session, "group.created", kind="group", of=group.id, by=by, now=now, personal=["description"],
+        about=by.id, **facts,
+    )  # fmt: skip
     await session.flush()
     return group
 
@@ -54,7 +57,10 @@ async def change(session: AsyncSession, group: Group, facts: Mapping[str, Any], 
     for name, value in facts.items():
         setattr(group, name, value)
     group.updated_at = now
-    audit.record(session, "group.changed", kind="group", of=group.id, by=by, now=now, **facts)
+    audit.record(
+        session, "group.changed", kind="group", of=group.id, by=by, now=now, personal=["description"], about=by.id,
+        **facts,
+    )  # fmt: skip
 
 
 async def delete(session: AsyncSession, group: Group, *, by: Caller, now: datetime) -> None:

@@ -66,8 +66,9 @@ async def make(
     )  # fmt: skip
     session.add(row)
     audit.record(
-        session, "key.made", kind="key", of=key_id, by=by, now=now, owner=owner, label=wanted.label, scopes=scopes
-    )
+        session, "key.made", kind="key", of=key_id, by=by, now=now, personal=["label"], about=owner, owner=owner,
+        label=wanted.label, scopes=scopes,
+    )  # fmt: skip
     await session.flush()
     return Made(row, text_)
 

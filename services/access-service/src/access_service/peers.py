@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from access_service import bootstrap, rights
 from access_service.settings import Settings
 from lodge_kit import logs
+from lodge_kit.audit import routes as audit
 from lodge_kit.identity import Permission
 from lodge_kit.webhooks import endpoints
 from lodge_kit.world import World
@@ -35,7 +36,7 @@ async def learn_permissions(world: World) -> None:
     unanswered = {"enquiry": world.settings.enquiry_url, "release": world.settings.release_url}
     peers = dict(unanswered)
     async with world.database.transaction() as session:
-        own = (*rights.ALL, *endpoints.rights("access"))
+        own = (*rights.ALL, *endpoints.rights("access"), audit.reading("access"))
         await bootstrap.take_over(session, own, now=world.clock())
     while True:
         for name, url in peers.items():

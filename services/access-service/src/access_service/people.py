@@ -76,7 +76,10 @@ async def create(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller 
         await email_addresses.keep(session, person.id, addresses)
     fact = events.PersonCreated(external_id=person.external_id)
     await publish(session, fact, of=person.id, version=person.version, actor=by, now=now)
-    audit.record(session, "person.created", kind="person", of=person.id, by=by, now=now, user_name=person.user_name)
+    audit.record(
+        session, "person.created", kind="person", of=person.id, by=by, now=now, personal=["user_name"],
+        user_name=person.user_name,
+    )  # fmt: skip
     return person
 
 

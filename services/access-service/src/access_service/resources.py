@@ -82,8 +82,10 @@ async def put(
 async def remove(session: AsyncSession, system: System, resource: Resource, *, by: Caller, now: datetime) -> None:
     """Take a resource off the register."""
     await session.delete(resource)
-    facts = {"type": resource.type, "name": resource.name}
-    audit.record(session, "resource.removed", kind="resource", of=resource.id, by=by, now=now, **facts)
+    audit.record(
+        session, "resource.removed", kind="resource", of=resource.id, by=by, now=now, type=resource.type,
+        name=resource.name,
+    )  # fmt: skip
     await freshness.forget(session, system.id)
 
 
@@ -114,8 +116,10 @@ async def register(
     removed = len((await session.execute(off)).all()) if gone else 0
     counts = Registered(created, changed, len(wanted) - created - changed, removed)
     if created or changed or removed:
-        facts = {"created": created, "changed": changed, "removed": removed}
-        audit.record(session, "resources.registered", kind="system", of=system.id, by=by, now=now, **facts)
+        audit.record(
+            session, "resources.registered", kind="system", of=system.id, by=by, now=now, created=created,
+            changed=changed, removed=removed,
+        )  # fmt: skip
         await freshness.forget(session, system.id)
     return counts
 

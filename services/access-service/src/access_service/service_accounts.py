@@ -52,7 +52,10 @@ async def change(
     for name, value in facts.items():
         setattr(row, name, value)
     row.updated_at = now
-    audit.record(session, "service-account.changed", kind="service-account", of=row.id, by=by, now=now, **facts)
+    audit.record(
+        session, "service-account.changed", kind="service-account", of=row.id, by=by, now=now,
+        personal=["description"], about=by.id, **facts,
+    )  # fmt: skip
     if facts.get("owner"):
         await notices.settle(session, events.ServiceAccountOrphaned.type, [row.id], now=now)
     await session.flush()

@@ -190,7 +190,10 @@ async def _happened(
     session.add(
         EnquiryEvent(id=ids.new("eev"), enquiry_id=enquiry.id, type=what, actor=by.id, occurred_at=now, facts=facts)
     )
-    audit.record(session, f"enquiry.{what}", kind="enquiry", of=enquiry.id, by=by, now=now, **facts)
+    audit.record(
+        session, f"enquiry.{what}", kind="enquiry", of=enquiry.id, by=by, now=now, personal=["reason"],
+        about=enquiry.requester, **facts,
+    )  # fmt: skip
     await session.flush()
     if fact is None:
         return None

@@ -65,7 +65,10 @@ async def change(session: AsyncSession, report: Report, facts: Mapping[str, Any]
     for name, value in facts.items():
         setattr(report, name, value)
     report.updated_at = now
-    audit.record(session, "report.changed", kind="report", of=report.id, by=by, now=now, **facts)
+    audit.record(
+        session, "report.changed", kind="report", of=report.id, by=by, now=now, personal=["description"], about=by.id,
+        **facts,
+    )  # fmt: skip
 
 
 def checked(version_sql: str, parameters: Sequence[Parameter], source: DataSource) -> Checked:

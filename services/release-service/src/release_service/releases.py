@@ -141,7 +141,10 @@ async def withdraw(
     await session.flush()
     fact = events.ReleaseWithdrawn(product=product.id, version=release.version_text)
     await publish(session, fact, of=release.id, version=release.version, actor=by, now=now)
-    audit.record(session, "release.withdrawn", kind="release", of=release.id, by=by, now=now, reason=reason)
+    audit.record(
+        session, "release.withdrawn", kind="release", of=release.id, by=by, now=now, personal=["reason"], about=by.id,
+        reason=reason,
+    )  # fmt: skip
 
 
 def _demand_dates(announced_on: date | None, available_on: date | None) -> None:

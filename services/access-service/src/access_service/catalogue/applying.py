@@ -53,8 +53,10 @@ async def apply(session: AsyncSession, catalogue: Catalogue, found: Comparison, 
     added = sum(one.what == "added" for one in every)
     await _add(session, catalogue, found, known, by=by, now=now)
     await _change(session, catalogue, found, known, by=by, now=now)
-    counts = {"added": added, "changed": len(every) - added}
-    audit.record(session, "catalogue.imported", kind="system", of=catalogue.system.id, by=by, now=now, **counts)
+    audit.record(
+        session, "catalogue.imported", kind="system", of=catalogue.system.id, by=by, now=now, added=added,
+        changed=len(every) - added,
+    )  # fmt: skip
 
 
 async def _add(

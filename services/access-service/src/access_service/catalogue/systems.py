@@ -61,7 +61,10 @@ async def change_system(
     for name, value in facts.items():
         setattr(system, name, value)
     system.updated_at = now
-    audit.record(session, "system.changed", kind="system", of=system.id, by=by, now=now, **facts)
+    audit.record(
+        session, "system.changed", kind="system", of=system.id, by=by, now=now, personal=["description"], about=by.id,
+        **facts,
+    )  # fmt: skip
 
 
 def demand_not_lodge(system: System) -> None:

@@ -83,7 +83,9 @@ async def change(
     await _flush(session)
     fact = events.ResponsibilityChanged(function=row.function_id, product=row.product, changed=sorted(facts))
     await publish(session, fact, of=row.id, version=row.version, actor=by, now=now)
-    audit.record(session, "responsibility.changed", kind="responsibility", of=row.id, by=by, now=now, **facts)
+    audit.record(
+        session, "responsibility.changed", kind="responsibility", of=row.id, by=by, now=now, personal=[], **facts
+    )
 
 
 async def end(session: AsyncSession, row: Responsibility, *, last_day: date, by: Caller, now: datetime) -> None:

@@ -46,7 +46,7 @@ async def change(session: AsyncSession, post: Post, facts: Mapping[str, Any], *,
     for name, value in facts.items():
         setattr(post, name, value)
     post.updated_at = now
-    audit.record(session, "post.changed", kind="post", of=post.id, by=by, now=now, **facts)
+    audit.record(session, "post.changed", kind="post", of=post.id, by=by, now=now, personal=[], **facts)
     await session.flush()
 
 

@@ -17,7 +17,7 @@ from access_service.routes.systems import Reader, Writer
 from lodge_kit import database, etags
 from lodge_kit.database import Session
 from lodge_kit.idempotency import IdempotentRoute
-from lodge_kit.listing import prefers_csv
+from lodge_kit.listing import preferred
 from lodge_kit.problems import PreconditionRequired, UnsupportedMediaType
 from lodge_kit.world import Now
 
@@ -105,7 +105,7 @@ async def export_catalogue(request: Request, system_id: str, _by: Reader) -> Res
     """Take a system's catalogue out: what can be changed and taken in again, here or elsewhere."""
     async with database.of(request).reading() as session:
         found = await catalogue.read_catalogue(session, await catalogue.get_system(session, system_id))
-    csv = prefers_csv(request.headers.get("accept", ""))
+    csv = preferred(request.headers.get("accept", "")) == "csv"
     answer = etags.answer(request, found.document, tag=etags.etag(found))
     if csv and answer.status_code == 200:  # noqa: PLR2004 - OK; else 304
         headers = {"ETag": etags.etag(found)}
