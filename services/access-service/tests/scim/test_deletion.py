@@ -1,5 +1,6 @@
 """What the directory deletes is gone for all who look, and on record for those who must know."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -27,9 +28,10 @@ async def test_a_deleted_user_is_gone_and_the_names_are_free(directory: Any, adm
     assert (await admin.post(f"/access/v1/people/{made['id']}/reactivate")).status_code == 404
 
 
-async def test_a_deleted_user_left_every_group_and_was_in_it(directory: Any, rows: Any) -> None:
+async def test_a_deleted_user_left_every_group_and_was_in_it(directory: Any, rows: Any, time: Any) -> None:
     ann, bob = await directory.users("ann", "bob")
     group = await directory.group("Team", ann, bob)
+    time.now += timedelta(minutes=1)
     await directory.call("DELETE", f"/Users/{ann}")
     assert await directory.members(group["id"]) == [bob]
     was = await rows('SELECT kind, "outer", "inner" FROM past_link')
