@@ -61,9 +61,14 @@ async def of(session: AsyncSession, people: Iterable[str]) -> dict[str, list[Add
     return addresses
 
 
-async def keep(session: AsyncSession, person_id: str, addresses: Sequence[Address]) -> None:
-    """Make these all that is known of a person."""
-    await session.execute(delete(PersonEmail).where(col(PersonEmail.person_id) == person_id))
+async def add(session: AsyncSession, person_id: str, addresses: Sequence[Address]) -> None:
+    """Add the addresses of somebody who has none."""
     if addresses:
         rows = [{"person_id": person_id, "position": at, **asdict(one)} for at, one in enumerate(addresses)]
         await session.execute(insert(PersonEmail), rows)
+
+
+async def keep(session: AsyncSession, person_id: str, addresses: Sequence[Address]) -> None:
+    """Make these all that is known of a person."""
+    await session.execute(delete(PersonEmail).where(col(PersonEmail.person_id) == person_id))
+    await add(session, person_id, addresses)

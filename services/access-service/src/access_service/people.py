@@ -72,8 +72,7 @@ async def create(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller 
     person = Person(id=ids.new("per"), created_at=now, updated_at=now, **columns)
     session.add(person)
     await session.flush()
-    if addresses:
-        await email_addresses.keep(session, person.id, addresses)
+    await email_addresses.add(session, person.id, addresses or ())
     fact = events.PersonCreated(external_id=person.external_id)
     await publish(session, fact, of=person.id, version=person.version, actor=by, now=now)
     audit.record(

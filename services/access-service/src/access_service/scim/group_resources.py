@@ -24,6 +24,8 @@ async def read(
 
     `locked`: until the transaction ends nobody else changes them.
     """
+    if not ids:
+        return []
     statement = columns.groups(GroupRow).where(past.among(col(GroupRow.id), ids))
     if locked:
         statement = statement.with_for_update().execution_options(populate_existing=True)

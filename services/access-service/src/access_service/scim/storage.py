@@ -1,7 +1,7 @@
 """Where SCIM reads and writes: Lodge's own tables by Lodge's own verbs, in the one transaction of the request."""
 
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, TypeVar, cast
@@ -61,13 +61,7 @@ class Storage(AsyncScimStorage):
 
     def operation(self) -> AbstractAsyncContextManager[None]:
         """Enclose one operation: one of a bulk request that fails undoes itself alone."""
-
-        @asynccontextmanager
-        async def enclosed() -> AsyncIterator[None]:
-            async with self.session.begin_nested():
-                yield
-
-        return enclosed()
+        return cast("AbstractAsyncContextManager[None]", self.session.begin_nested()) if self.writing else nullcontext()
 
     async def get(
         self,

@@ -36,6 +36,8 @@ async def read(session: AsyncSession, ids: Sequence[str], *, locked: bool = Fals
 
     `locked`: until the transaction ends nobody else changes them.
     """
+    if not ids:
+        return []
     statement = columns.people(Person, col(OrgUnit.name), col(OrgUnit.code), columns.Manager, columns.Deputy).where(
         past.among(col(Person.id), ids)
     )
