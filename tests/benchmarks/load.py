@@ -15,10 +15,11 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Fired:
-    """How long it took, and the bodies in the order of the requests."""
+    """How long it took, and the bodies and waits (seconds) in the order of the requests."""
 
     seconds: float
     bodies: Sequence[bytes]
+    waits: Sequence[float]
 
 
 def request(method: str, path: str, *, headers: Mapping[str, str], body: bytes = b"") -> bytes:
@@ -33,18 +34,21 @@ async def fire(port: int, requests: Sequence[bytes], *, connections: int) -> Fir
     """Send each request once, as many at a time as there are connections. Raises Failed unless each answer is 200."""
     opened = [await asyncio.open_connection(ports.HOST, port) for _ in range(connections)]
     bodies: list[bytes] = [b""] * len(requests)
+    waits = [0.0] * len(requests)
     coming = iter(enumerate(requests))
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for number, sent in coming:  # shared: whoever is free takes the next
+            asked = time.perf_counter()
             writer.write(sent)
             bodies[number] = await _answer(reader)
+            waits[number] = time.perf_counter() - asked
 
     began = time.perf_counter()
     try:
         async with asyncio.timeout(60):
             await _all(converse(*one) for one in opened)
-        return Fired(time.perf_counter() - began, bodies)
+        return Fired(time.perf_counter() - began, bodies, waits)
     finally:
         for _, writer in opened:
             writer.close()

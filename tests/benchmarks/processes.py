@@ -48,9 +48,9 @@ class Started:
             last = (self.said().strip().splitlines() or ["it said nothing"])[-1]
             raise Failed(f"{Path(str(self.child.args[-1])).name} ended by itself: {last}")  # type: ignore[index]  # a list of ours
 
-    async def until_serving(self, port: int, path: str = "/") -> None:
+    async def until_serving(self, port: int, path: str = "/", *, patience: float = _PATIENCE) -> None:
         """Wait until it answers 200 at the path."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + patience
         timeout = aiohttp.ClientTimeout(total=5)
         async with aiohttp.ClientSession(timeout=timeout) as client:
             while time.monotonic() < deadline:
@@ -62,7 +62,7 @@ class Started:
                 except (aiohttp.ClientError, TimeoutError):
                     pass
                 await asyncio.sleep(0.01)
-        raise Failed(f"Nothing serves on port {port} after {_PATIENCE:.0f} s: {self.said()[-500:]}")
+        raise Failed(f"Nothing serves on port {port} after {patience:.0f} s: {self.said()[-500:]}")
 
 
 @contextmanager
