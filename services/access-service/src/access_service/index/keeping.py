@@ -1,8 +1,11 @@
 """Keeping the index: following the database's notifications, and saying whether it may be trusted now.
 
 Triggers tell the channel what a committed transaction changed (migration access_0003), whoever changed it. A process
-sends itself a ping by the same channel each second: PostgreSQL delivers in the order of commits, so a ping that came
+sends itself a ping by the same channel twice a second: PostgreSQL delivers in the order of commits, so a ping that came
 back proves that all before it was heard. No ping back for `TRUSTED`: nobody is answered from here.
+
+It has two connections of its own, one to hear, one to read and ping. From a pool it would have to wait for those whom
+SQL answers while it may not be trusted: there would be ever more of them, and it would never be trusted again.
 """
 
 import asyncio
@@ -15,7 +18,6 @@ from datetime import datetime
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from access_service.index import loading
@@ -38,14 +40,13 @@ SILENCE = 5.0
 _RETRY = 1.0
 _LAST = 5.0
 """Seconds that a reading has to finish when the process stops."""
-_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+_NOTIFY = "SELECT pg_notify(%s, %s)"
 
 
 class Keeper:
     """Keeps the index of one process."""
 
     def __init__(self, database: Database, *, listen_url: str | None, clock: Clock) -> None:
-        self._database = database
         self._listen_url = listen_url or database.dsn
         self._clock = clock
         self._me = secrets.token_hex(8)
@@ -108,7 +109,7 @@ class Keeper:
             heard: asyncio.Queue[str] = asyncio.Queue()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._hear(listening, heard))
-                tasks.create_task(self._ping())
+                tasks.create_task(self._ping(reading))
                 tasks.create_task(self._apply(reading, heard))
 
     async def _connected(self) -> AsyncConnection[TupleRow]:
@@ -135,14 +136,14 @@ class Keeper:
             if silent:
                 raise TimeoutError("no ping came back")
 
-    async def _ping(self) -> None:
+    async def _ping(self, reading: AsyncConnection[TupleRow]) -> None:
         while True:
             self._wake.clear()
             self._number += 1
             self._sent[self._number] = time.monotonic()
             payload = f"ping {self._me} {self._number}"
-            async with self._database.autocommit.connect() as connection:
-                await connection.execute(_NOTIFY, {"channel": CHANNEL, "payload": payload})
+            async with self._reading:
+                await reading.execute(_NOTIFY, [CHANNEL, payload])
             with suppress(TimeoutError):
                 async with asyncio.timeout(PING):
                     await self._wake.wait()
@@ -165,7 +166,8 @@ class Keeper:
     def _note(self, payload: str) -> None:
         _, _, ping = payload.partition("ping ")
         who, _, number = ping.partition(" ")
-        if who == self._me:
+        # One from before the connections were made anew proves nothing, and is not among those that were sent.
+        if who == self._me and int(number) in self._sent:
             self._echoed = int(number)
             self._proved = self._sent.pop(self._echoed)
 
