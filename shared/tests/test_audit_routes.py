@@ -227,6 +227,16 @@ async def test_a_kept_head_verifies_and_shows_what_was_done_to_the_chain(auditor
     assert said[-1] == {"finding": "row-changed", "first_broken_seq": 1, "checked": 0, "earlier": 4}
 
 
+@pytest.mark.parametrize("change", ["seal = NULL", "seal = 'x'", "seq = -1", "at = 'infinity'"])
+async def test_a_head_that_was_tampered_with_is_told_as_it_is(auditor: Client, desk: Any, change: str) -> None:
+    await record(desk)
+    await seal(desk)
+    await execute(desk, f"UPDATE audit_event SET {change}")  # noqa: S608 - a case
+    assert (await auditor.get(f"{EVENTS}/head")).status_code == 200
+    found = await verified(auditor)
+    assert (found["first_broken_seq"], found["finding"]) == (1, "row-changed")
+
+
 async def listed_verifications(auditor: Client) -> list[dict[str, Any]]:
     answer = await auditor.get(EVENTS, params={"action": "audit.verified", "sort": "at"})
     return [one["facts"] for one in answer.json()["items"]]

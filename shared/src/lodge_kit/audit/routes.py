@@ -78,11 +78,19 @@ class AuditEventOut(BaseModel):
 class AuditHead(BaseModel):
     """The end of the chain. Keep it where nobody who runs Lodge can change it."""
 
+    seq: int
+    seal: str = Field(description="In hexadecimal; empty before the first row.")
+    at: datetime | None = Field(description="When the last deed was done.")
+
+
+class KeptAuditHead(BaseModel):
+    """A head as it was answered once, or `seq` and `seal` of any row."""
+
     model_config = ConfigDict(extra="forbid")
 
     seq: int = Field(ge=0, le=_LAST)
-    seal: str = Field(pattern=_SEAL, description="In hexadecimal; empty before the first row.")
-    at: datetime | None = Field(None, description="When the last deed was done. Not looked at when it is sent back.")
+    seal: str = Field(pattern=_SEAL)
+    at: datetime | None = Field(None, description="Not looked at.")
 
     @field_validator("seal")
     @classmethod
@@ -171,13 +179,13 @@ async def get_audit_head(session: Session, _by: Auditor) -> AuditHead:
 @router.post("/audit-events/verify", response_model=AuditVerification)
 async def verify_audit(
     request: Request, by: Auditor, world: Here, now: Now,
-    earlier: Annotated[AuditHead | None, Body(description="A head that you kept, or nothing.")] = None,
+    earlier: Annotated[KeptAuditHead | None, Body(description="A head that you kept, or nothing.")] = None,
 ) -> Response:  # fmt: skip
     """Verify every row, in order, and that the chain goes on from a head that you kept. It changes nothing.
 
     Rows that were changed, put in or taken out show by themselves. That the end was cut off, or that somebody with
-    the key made the chain anew, shows for certain only by an earlier head. A million rows take about a minute: blank
-    lines come before the answer meanwhile, so that nobody on the way takes the silence for the end.
+    the key made the chain anew, shows for certain only by an earlier head. A million rows take half a minute or
+    more: blank lines come before the answer meanwhile, so that nobody on the way takes the silence for the end.
     """
     kept = chain.Head(earlier.seq, earlier.seal) if earlier else chain.Head()
 

@@ -111,9 +111,7 @@ class _Passing:
 
 async def _wrong_values(connection: AsyncConnection, rows: Sequence[Any]) -> dict[int, AuditFinding]:
     """Answer at which places a personal value does not fit its digest, or is gone and no erasure is on record."""
-    marked = [
-        (row, field, digest) for row in rows for field, digest in recording.digests(row.facts).items()
-    ]  # fmt: skip
+    marked = [(row, field, digest) for row in rows for field, digest in recording.digests(row.facts).items()]
     clear = await _clear(connection, {row.id for row, _, _ in marked})
     missing = [(row.seq, digest.about) for row, field, digest in marked if (row.id, field) not in clear]
     erased = await _erased(connection, {person for _, person in missing})
