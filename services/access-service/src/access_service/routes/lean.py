@@ -24,6 +24,8 @@ from lodge_kit.world import World
 LARGEST = 2_000_000
 """Bytes of a body that is read here: what the routes take too."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_ASKING = ("/internal/", "/access/v1/search/")
+"""Where a POST only asks: it changes nothing that a decision depends on."""
 _JSON = (b"application/json", b"application/json; charset=utf-8")
 _NUL = b"\\u0000"
 """How JSON writes what no text of PostgreSQL can hold: it can come in no other way."""
@@ -144,7 +146,8 @@ class Lean:
             return
         answered = _ANSWERED.get(scope["path"]) if scope["method"] == "POST" else None
         if answered is None:
-            await self.app(scope, receive, _unsettling(scope, send))
+            only_asks = scope["path"].startswith(_ASKING)
+            await self.app(scope, receive, send if only_asks else _unsettling(scope, send))
             return
         read: list[Message] = []
         try:
