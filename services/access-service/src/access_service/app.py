@@ -14,6 +14,7 @@ from access_service.routes import (
     catalogues,
     decision_records,
     decisions,
+    entitlements,
     explanations,
     grants,
     groups,
@@ -51,8 +52,8 @@ SERVICE = Service(
     facts=events.ALL,
     routers=(
         me.router, people.router, appointments.router, attribute_sources.router, groups.router, org_units.router,
-        systems.router, catalogues.router, permissions.router, roles.router, grants.router, keys.router,
-        service_accounts.router,
+        systems.router, catalogues.router, permissions.router, roles.router, entitlements.router, grants.router,
+        keys.router, service_accounts.router,
         decisions.router, searches.router, resources.router, decision_records.router,
         access.router, explanations.router,
         # The matrix first: its path would be taken for the id of a responsibility.

@@ -158,7 +158,9 @@ def _rows(text: str, faults: Faults) -> Iterator[_Row]:
     except csv.Error as error:
         raise Invalid.at(line.pointer(), f"{line.said()}: this is not CSV: {error}.", "not-csv") from error
     if header is None:
-        raise Invalid.at(line.pointer(), f"The document is empty. Its first line is {','.join(COLUMNS)}.", "missing")
+        raise Invalid.at(
+            line.pointer(), f"{line.said()}: the document is empty. It begins with {','.join(COLUMNS)}.", "missing"
+        )
 
 
 def _header(cells: Sequence[str]) -> list[str]:

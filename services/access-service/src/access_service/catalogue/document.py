@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Generic, Literal, Protocol, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from lodge_kit.changes import Change
@@ -25,8 +25,9 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_storable)]
-Name = Annotated[Text, Field(min_length=1, max_length=200)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
+Label = Annotated[str, StringConstraints(max_length=200), AfterValidator(_storable)]
+Words = Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_storable)]
 
 
 class PermissionEntry(Change):
@@ -34,8 +35,8 @@ class PermissionEntry(Change):
 
     name: Name = Field(examples=["student_record.amend"])
     state: Literal["active", "retired"] = "active"
-    description: Text = Field(default="", max_length=2_000)
-    module: Text = Field(default="", max_length=200, examples=["Registry"])
+    description: Words = ""
+    module: Label = Field(default="", examples=["Registry"])
     action: Name = Field(default="", examples=["amend"])
     resource_type: Name = Field(default="", examples=["student_record"])
     supplier_code: Name | None = Field(default=None, examples=["SRS-AMD-01"])
@@ -46,7 +47,7 @@ class RoleEntry(Change):
 
     name: Name = Field(examples=["Registry clerk"])
     state: Literal["draft", "active", "retired"] = "active"
-    description: Text = Field(default="", max_length=2_000)
+    description: Words = ""
     owner: Name | None = Field(default=None, description="A person's user name or id.", examples=["asmith"])
     permissions: list[Name] = Field(default=[], max_length=MOST)
     inherits: list[Name] = Field(default=[], max_length=MOST)
@@ -54,6 +55,8 @@ class RoleEntry(Change):
 
 class CatalogueDocument(BaseModel):
     """All permissions and roles of a system."""
+
+    model_config = ConfigDict(extra="forbid")
 
     permissions: list[PermissionEntry] = Field(default=[], max_length=MOST)
     roles: list[RoleEntry] = Field(default=[], max_length=MOST)

@@ -29,9 +29,9 @@ _DOCUMENT: dict[str, Any] = {
     "text/csv": {
         "schema": {
             "type": "string",
-            "description": f"Columns: {', '.join(csv_form.COLUMNS)}. A row for each permission, role and link between"
-            " them: its `kind` is permission, role, contains (the role `name` contains the permission `linked`) or"
-            " inherits (the role `name` inherits from the role `linked`).",
+            "description": f"Columns: {', '.join(csv_form.COLUMNS)}. A row for each permission, role, and link: its"
+            " `kind` is permission, role, contains (the role `name` contains the permission `linked`) or inherits"
+            " (the role `name` inherits from the role `linked`).",
         }
     },
 }
