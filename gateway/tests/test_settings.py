@@ -121,7 +121,8 @@ def process(**environment: str) -> Iterator["subprocess.Popen[str]"]:
 def test_a_start_that_cannot_succeed_ends_with_one_sentence(environment: dict[str, str], said: str) -> None:
     with process(**environment) as found:
         _, errors = found.communicate(timeout=30)
-    assert found.returncode == 2
+    assert found.returncode == os.EX_CONFIG
+    assert errors.startswith("Settings: ")
     assert said in errors
     assert len(errors.splitlines()) == 1
     assert "secret text" not in errors

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
+from cryptography.fernet import Fernet
 from pydantic_settings import SettingsConfigDict
 
 from lodge_kit import context, logs
@@ -28,7 +29,7 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 GOOD = {
     "LODGE_DESK_PORT": "8009", "LODGE_DESK_DATABASE_URL": "postgresql://desk:p%40ss@db/desk",
-    "LODGE_SEALING_KEYS": "k", "LODGE_AUDIT_KEY": "a",
+    "LODGE_SEALING_KEYS": Fernet.generate_key().decode(), "LODGE_AUDIT_KEY": "a",
 }  # fmt: skip
 
 
@@ -50,7 +51,7 @@ def test_secrets_are_read_from_files_of_the_same_names(monkeypatch: pytest.Monke
     monkeypatch.setenv("LODGE_SECRETS_DIR", str(tmp_path))
     found: Settings = read(Settings)
     assert found.database_url.get_secret_value() == GOOD["LODGE_DESK_DATABASE_URL"]
-    assert found.sealing_keys.get_secret_value() == "k"
+    assert found.sealing_keys.get_secret_value() == GOOD["LODGE_SEALING_KEYS"]
     monkeypatch.setenv("LODGE_AUDIT_KEY", "from the environment")
     assert read(Settings).audit_key.get_secret_value() == "from the environment"
 
@@ -62,28 +63,37 @@ def test_secrets_are_read_from_files_of_the_same_names(monkeypatch: pytest.Monke
         ({"LODGE_DESK_PORT": "s3cret"}, "LODGE_DESK_PORT"), ({"LODGE_TIME_ZONE": "Nowhere/Land"}, "LODGE_TIME_ZONE"),
         ({"LODGE_OUTBOUND_ALLOW": "campus.example"}, "LODGE_OUTBOUND_ALLOW"),
         ({"LODGE_OUTBOUND_ALLOW": "10.0.0.1/8"}, "LODGE_OUTBOUND_ALLOW"),
+        ({"LODGE_DESK_DATABASE_URL": "mysql://desk:s3cret@db/desk"}, "LODGE_DESK_DATABASE_URL"),
+        ({"LODGE_DESK_DATABASE_URL": "s3cret"}, "LODGE_DESK_DATABASE_URL"),
+        ({"LODGE_DESK_LISTEN_URL": "s3cret"}, "LODGE_DESK_LISTEN_URL"),
+        ({"LODGE_SEALING_KEYS": "s3cret"}, "LODGE_SEALING_KEYS"), ({"LODGE_SEALING_KEYS": " , "}, "LODGE_SEALING_KEYS"),
+        ({"LODGE_AUDIT_KEY": " "}, "LODGE_AUDIT_KEY"), ({"LODGE_SMTP_URL": "s3cret"}, "LODGE_SMTP_URL"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_sentence_that_names_the_setting(
-    monkeypatch: pytest.MonkeyPatch, change: dict[str, str | None], named: str
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], change: dict[str, str | None], named: str
 ) -> None:
     for name, value in (GOOD | change).items():
         if value is not None:
             monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as ended:
         read(Settings)
-    said = str(ended.value)
+    said = capsys.readouterr().err
+    assert ended.value.code == os.EX_CONFIG
     assert said.startswith(f"Settings: {named} (")
-    assert "\n" not in said
+    assert said.count("\n") == 1
     assert "s3cret" not in said
 
 
-def test_a_secrets_folder_that_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_secrets_folder_that_is_missing_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("LODGE_SECRETS_DIR", str(tmp_path / "missing"))
-    with pytest.raises(SystemExit, match="LODGE_SECRETS_DIR"):
+    with pytest.raises(SystemExit):
         read(Settings)
+    assert "LODGE_SECRETS_DIR" in capsys.readouterr().err
 
 
 # Logs

@@ -184,6 +184,26 @@ def test_a_migration_that_fails_is_named_and_stops_all(runner: Runner) -> None:
     assert left_of(runner) == []
 
 
+def test_settings_that_are_wrong_stop_all_at_once(runner: Runner) -> None:
+    said = runner.refused(STAND_IN_IS_SET_WRONG="gateway serve")
+    assert said == "lodge: gateway cannot start: Settings: the stand-in was told so"
+    assert left_of(runner) == []
+
+
+def test_a_secret_that_is_none_is_named(runner: Runner) -> None:
+    (runner.home / "secrets" / "release-service" / "lodge_audit_key").mkdir(parents=True)
+    said = runner.refused()
+    assert said.startswith(f"lodge: {runner.home}/secrets/release-service/lodge_audit_key cannot be read or made (is a")
+
+
+def test_an_administrators_key_that_is_gone_keeps_nobody_from_starting(runner: Runner, wait_for: WaitFor) -> None:
+    runner.start(STAND_IN_HAS_ADMINISTRATOR="1")
+    wait_for(runner.is_ready)
+    told = runner.output.read_text()
+    assert f"{runner.home}/admin-key has none that opens this Lodge" in told
+    assert "curl" not in told
+
+
 def test_two_database_urls_of_three_are_refused(runner: Runner) -> None:
     said = runner.refused(LODGE_ACCESS_DATABASE_URL="postgresql:///a", LODGE_RELEASE_DATABASE_URL="postgresql:///r")
     assert said == "lodge: LODGE_ENQUIRY_DATABASE_URL missing: set the database URLs of all three services, or of none."

@@ -72,6 +72,18 @@ async def test_a_process_that_fails_five_times_in_a_row_names_itself_and_stops_a
     assert said.count("broken | the roof is gone") == 5
 
 
+async def test_a_process_whose_settings_are_wrong_is_not_tried_again() -> None:
+    supervisor = Supervisor(write=lambda _: None)
+    wrong = python("gateway", "import os, sys; print('Settings: no key', flush=True); sys.exit(os.EX_CONFIG)")
+
+    async def launch() -> None:
+        supervisor.start(wrong)
+
+    async with asyncio.timeout(10):
+        with pytest.raises(Failed, match=r"^gateway cannot start: Settings: no key$"):
+            await supervisor.oversee(launch())
+
+
 async def test_a_process_that_ran_for_long_begins_to_count_anew(tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     supervisor = Supervisor(backoff=Backoff(first=0.001, settled=0), write=lambda _: None)

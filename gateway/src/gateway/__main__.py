@@ -1,6 +1,7 @@
 """`python -m gateway serve`."""
 
 import argparse
+import os
 import signal
 import sys
 from typing import NoReturn
@@ -46,8 +47,8 @@ def _sentence(message: str, *place: int | str) -> str:
 
 
 def _stop(reason: str) -> NoReturn:
-    print(f"gateway: {reason}", file=sys.stderr)
-    raise SystemExit(2)
+    print(f"Settings: {reason}", file=sys.stderr)
+    raise SystemExit(os.EX_CONFIG)  # of sysexits(3): to try again changes nothing
 
 
 if __name__ == "__main__":

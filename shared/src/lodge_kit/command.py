@@ -3,13 +3,14 @@
 import argparse
 import asyncio
 import gc
+import os
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import uvicorn
 from fastapi import FastAPI
@@ -44,15 +45,26 @@ class Deployable:
 
 
 def read(kind: type[settings.Settings]) -> Any:
-    """Read the settings, or end with one sentence that names what is missing or wrong, and never a secret."""
+    """Read the settings, or end with one sentence that names what is missing or wrong, and never a secret.
+
+    The status is then EX_CONFIG, of sysexits(3): whoever runs us need not try again before something is changed.
+    """
     folder = settings.secrets_dir()
     if folder is not None and not folder.is_dir():
-        sys.exit(f"Settings: LODGE_SECRETS_DIR names {folder}, which is no folder.")
+        _refuse(f"LODGE_SECRETS_DIR names {folder}, which is no folder.")
     try:
         return kind(_secrets_dir=folder)
     except ValidationError as error:
-        wrong = [f"{settings.variable(kind, str(one['loc'][0]))} ({one['msg']})" for one in error.errors()]
-        sys.exit(f"Settings: {'; '.join(wrong)}. Set each in the environment or as a file in LODGE_SECRETS_DIR.")
+        wrong = [
+            f"{settings.variable(kind, str(one['loc'][0]))} ({one['msg'].removeprefix('Value error, ')})"
+            for one in error.errors()
+        ]
+        _refuse(f"{'; '.join(wrong)}. Set each in the environment or as a file in LODGE_SECRETS_DIR.")
+
+
+def _refuse(sentence: str) -> NoReturn:
+    print(f"Settings: {sentence}", file=sys.stderr)  # noqa: T201 - a command
+    raise SystemExit(os.EX_CONFIG)
 
 
 def main(service: Deployable, argv: Sequence[str] | None = None) -> None:
@@ -76,7 +88,8 @@ def _migrate(service: Deployable, found: settings.ServiceSettings) -> None:
         heads = migrating.migrate(found.database_url.get_secret_value(), service.migrations, service.metadata)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        sys.exit(f"{service.name}-service: the database could not be migrated: {reason}")
+        named = settings.variable(service.settings, "database_url")
+        sys.exit(f"The database that {named} names could not be brought up to date: {reason}")
     print(f"{service.name}-service: the database is at {', '.join(heads)}.")  # noqa: T201 - a command
 
 

@@ -19,7 +19,7 @@ class Sealer:
     def __init__(self, keys: str) -> None:
         parts = [part.strip() for part in keys.split(",") if part.strip()]
         if not parts:
-            raise ValueError(f"{KEYS_SETTING} holds no key: set it to one made with Fernet.generate_key().")
+            raise ValueError("it holds no key: make one with Fernet.generate_key()")
         self._fernet = MultiFernet([_fernet(number, part) for number, part in enumerate(parts, 1)])
 
     def seal(self, text: str) -> str:
@@ -42,6 +42,5 @@ def _fernet(number: int, key: str) -> Fernet:
         return Fernet(key)
     except ValueError:
         raise ValueError(
-            f"{KEYS_SETTING}: key {number} is not a Fernet key, 32 bytes in URL-safe base64: make one with "
-            "Fernet.generate_key()."
+            f"key {number} is not a Fernet key, 32 bytes in URL-safe base64: make one with Fernet.generate_key()"
         ) from None

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from lodge_kit.sealing import Sealer
+
 Network = IPv4Network | IPv6Network
 
 
@@ -81,6 +83,33 @@ class ServiceSettings(Settings):
         "smtp_url", None, description="smtp://user:password@host:587 (STARTTLS), smtps://…; unset: no mail is sent."
     )
     mail_from: str = shared("mail_from", "lodge@localhost", description="The sender of notices.")
+
+    @field_validator("database_url", "listen_url")
+    @classmethod
+    def _of_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
+            raise ValueError("it does not begin with postgresql://, as in postgresql://user:password@host/database")
+        return value
+
+    @field_validator("sealing_keys")
+    @classmethod
+    def _that_seal(cls, value: SecretStr) -> SecretStr:
+        Sealer(value.get_secret_value())
+        return value
+
+    @field_validator("audit_key")
+    @classmethod
+    def _not_empty(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().strip():
+            raise ValueError("it is empty")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _of_mail(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("smtp://", "smtps://")):
+            raise ValueError("it does not begin with smtp:// or smtps://, as in smtp://user:password@host:587")
+        return value
 
 
 def variable(kind: type[Settings], name: str) -> str:

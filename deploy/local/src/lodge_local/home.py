@@ -91,9 +91,13 @@ class Home:
     def kept(self, deployable: str, name: str, make: Callable[[], str]) -> str:
         """Answer a secret, made and written where there is none yet."""
         file = self.secrets(deployable) / name
-        if not file.exists():
-            write_secret(file, make())
-        return file.read_text().strip()
+        try:
+            if not file.exists():
+                write_secret(file, make())
+            return file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = (getattr(error, "strerror", None) or "no text").lower()
+            raise Failed(f"{file} cannot be read or made ({reason}): put a good one in its place.") from None
 
 
 def write_secret(file: Path, text: str) -> None:

@@ -38,7 +38,7 @@ async def _status(port: int, path: str) -> bytes:
 
 
 async def of_rights(gateway: str, key_file: Path, *, patience: float) -> None:
-    """Wait until the administrator's key is let into every service; raises TimeoutError.
+    """Wait until the key of a service's account is let into every service; raises TimeoutError.
 
     access-service's worker asks the other services for their permissions once they run: before that, the first
     calls that a person tries would be refused. We try none before access-service says that all are held.
@@ -60,12 +60,17 @@ async def _until(is_true: Callable[[], object]) -> None:
         await asyncio.sleep(_LOOK)
 
 
+def opens(gateway: str, key_file: Path) -> bool:
+    """Say whether the file holds a key that the gateway takes."""
+    return _asked(f"{gateway}/access/v1/me", key_file) is not None
+
+
 def _asked(url: str, key_file: Path) -> dict[str, Any] | None:
     """Answer what the gateway answers, None where that is no success."""
-    headers = {"Authorization": f"Bearer {key_file.read_text().strip()}"}
     # No proxy of the environment: the gateway is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
+        headers = {"Authorization": f"Bearer {key_file.read_text().strip()}"}
         with opener.open(urllib.request.Request(url, headers=headers), timeout=_PATIENCE) as answer:  # noqa: S310 - ours
             found: dict[str, Any] = json.load(answer)
             return found

@@ -4,6 +4,7 @@ import asyncio
 import shlex
 import sys
 import time
+from pathlib import Path
 
 from lodge_local import databases, issuer, ports, postgres, readiness, secret_files
 from lodge_local.demonstration.log_ins import LOG_INS
@@ -52,16 +53,17 @@ async def _launch(suite: Suite, supervisor: Supervisor) -> None:
         await supervisor.until_ready()
     with step("waiting for the services' permissions"):
         await _rights(suite)
-    tell(_welcome(suite, time.monotonic() - began))
+    opens = await asyncio.to_thread(readiness.opens, suite.address(GATEWAY), suite.home.admin_key)
+    tell(_welcome(suite, time.monotonic() - began, opens=opens))
 
 
 async def _rights(suite: Suite) -> None:
     try:
-        await readiness.of_rights(suite.address(GATEWAY), suite.home.admin_key, patience=_RIGHTS)
+        await readiness.of_rights(suite.address(GATEWAY), suite.service_key(ENQUIRY), patience=_RIGHTS)
     except TimeoutError:
         raise Failed(
-            f"access-service did not learn the other services' permissions within {_RIGHTS} s, or the key in"
-            f" {suite.home.admin_key} is not this database's: see 'access-service work' in {suite.home.log}."
+            f"access-service did not learn the other services' permissions within {_RIGHTS} s:"
+            f" see 'access-service work' in {suite.home.log}."
         ) from None
 
 
@@ -108,28 +110,42 @@ async def _demonstrate(suite: Suite, supervisor: Supervisor, offer: Offer) -> No
     supervisor.start(suite.issuer())
 
 
-def _welcome(suite: Suite, seconds: float) -> str:
-    gate, key_file = suite.address(GATEWAY), suite.home.admin_key
-    call = f'curl -H "Authorization: Bearer $(cat {shlex.quote(str(key_file))})"'
+def _welcome(suite: Suite, seconds: float, *, opens: bool) -> str:
+    gate = suite.address(GATEWAY)
     lines = [
         "",
         f"Lodge is ready ({seconds:.1f} s).",
         "",
         f"  gateway              {gate}    documents: {gate}/docs",
         *(f"  {service.name:<20} {suite.address(service)}" for service in SERVICES),
-        f"  administrator's key  {key_file.read_text().strip()}",
-        f"                       also in {key_file}",
         f"  log                  {suite.home.log}    (warnings and errors appear here too)",
-        "",
-        "Try:",
-        f"  {call} '{gate}/access/v1/people?limit=3'",
-        f"  {call} '{gate}/enquiry/v1/enquiries?limit=3'",
-        f"  {call} '{gate}/release/v1/releases?limit=3'",
+        *(_key(suite.home.admin_key, gate) if opens else _no_key(suite.home.admin_key)),
         "",
         *(_log_ins(suite) if suite.demonstrates else ()),
         "Ctrl-C stops everything.",
     ]
     return "\n".join(lines)
+
+
+def _key(file: Path, gate: str) -> list[str]:
+    call = f'curl -H "Authorization: Bearer $(cat {shlex.quote(str(file))})"'
+    return [
+        f"  administrator's key  {file.read_text().strip()}",
+        f"                       also in {file}",
+        "",
+        "Try:",
+        f"  {call} '{gate}/access/v1/people?limit=3'",
+        f"  {call} '{gate}/enquiry/v1/enquiries?limit=3'",
+        f"  {call} '{gate}/release/v1/releases?limit=3'",
+    ]
+
+
+def _no_key(file: Path) -> list[str]:
+    """Say so where the first administrator's key was revoked, or its file is gone: nobody can read it again."""
+    return [
+        f"  administrator's key  the file {file} has none that opens this Lodge;",
+        "                       any administrator makes another with POST /access/v1/keys",
+    ]
 
 
 def _log_ins(suite: Suite) -> list[str]:

@@ -139,7 +139,7 @@ class Supervisor:
         if status != 0:
             for line in list(running.said)[: 0 if aloud else -1]:
                 self._write(f"{what.name} | {line}")
-            raise Failed(f"{what.name} {_how(status)}: {running.last_words()}")
+            raise Failed(_why(running, status))
 
     async def until_ready(self, *names: str, patience: float = 60) -> None:
         """Wait until the named processes, or all that were started, are ready."""
@@ -168,6 +168,8 @@ class Supervisor:
             status = await self._run(running, self._heard(running))
             if self._stopping:
                 return
+            if status == os.EX_CONFIG:
+                raise Failed(_why(running, status))
             failures = 1 if loop.time() - began > self._backoff.settled else failures + 1
             if failures >= self._backoff.limit:
                 raise Failed(
@@ -276,6 +278,12 @@ def _send(child: asyncio.subprocess.Process, number: signal.Signals) -> None:
 def _send_group(child: asyncio.subprocess.Process, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, number)
+
+
+def _why(running: _Running, status: int) -> str:
+    """Say why a process ended. With EX_CONFIG its own sentence says it all, and to start it again is no use."""
+    how = "cannot start" if status == os.EX_CONFIG else _how(status)
+    return f"{running.what.name} {how}: {running.last_words()}"
 
 
 def _how(status: int) -> str:

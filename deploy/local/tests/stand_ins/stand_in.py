@@ -20,11 +20,14 @@ def main(package: str) -> None:
     command, words = sys.argv[1], sys.argv[2:]
     if os.environ.get("STAND_IN_FAILS") == f"{package} {command}":
         sys.exit("the stand-in was told to fail")
+    if os.environ.get("STAND_IN_IS_SET_WRONG") == f"{package} {command}":
+        print("Settings: the stand-in was told so", file=sys.stderr)
+        sys.exit(os.EX_CONFIG)
     if command == "migrate":
         migrate(PREFIXES[package])
     elif command == "bootstrap":
         keys = [words[1], *(word.partition("=")[2] for word in words[3::2])]
-        for key in keys:
+        for key in keys[1 if os.environ.get("STAND_IN_HAS_ADMINISTRATOR") else 0 :]:
             Path(key).write_text("lodge_key_of_a_stand_in\n")
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
