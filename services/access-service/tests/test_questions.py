@@ -394,7 +394,6 @@ async def test_a_grant_that_ran_out_was_ended_by_nobody(desk: Desk, time: Time) 
     [
         ("leave", "membership-ended", "Bob took Alice out of the group Registry team on 4 June 2026."),
         ("retire", "role-retired", "The role Clerk was retired on 4 June 2026 by Bob."),
-        ("draft", "role-draft", "The role Clerk was a draft, not yet in use."),
         ("empty", "permission-removed", "Bob took the permission record.amend out of the role Clerk on 4 June 2026."),
         ("inherit", "inheritance-ended", "The role Head stopped inheriting Clerk on 4 June 2026, by Bob."),
         ("deactivate", "subject-inactive", "Alice was made inactive on 4 June 2026 by Bob."),
@@ -408,7 +407,6 @@ async def test_why_no_longer_names_what_changed(desk: Desk, time: Time, deed: st
     deeds: dict[str, Callable[[], Awaitable[object]]] = {
         "leave": lambda: desk.admin.post(f"/access/v1/groups/{ids['team']}/members/{ids['alice']}/remove"),
         "retire": lambda: desk.admin.post(f"/access/v1/roles/{ids['clerk']}/retire"),
-        "draft": lambda: desk.change(f"/access/v1/roles/{ids['clerk']}", state="draft"),
         "empty": lambda: desk.change(f"/access/v1/roles/{ids['clerk']}", permissions=[]),
         "inherit": lambda: desk.change(f"/access/v1/roles/{ids['head']}", inherits=[]),
         "deactivate": lambda: desk.admin.post(f"/access/v1/people/{ids['alice']}/deactivate"),
@@ -425,6 +423,17 @@ async def test_why_no_longer_names_what_changed(desk: Desk, time: Time, deed: st
     assert found["held"] == [{"since": "2026-06-01T12:01:00Z", "until": "2026-06-04T12:01:00Z"}]
     assert not await desk.may()
     assert (await desk.why(as_of="2026-06-03"))["decision"]
+
+
+async def test_a_draft_gives_nothing_yet(desk: Desk) -> None:
+    draft = await desk.role("Archivist", state="draft", permissions=[desk.ids["amend"]])
+    await desk.change(f"/access/v1/roles/{desk.ids['head']}", inherits=[draft])
+    await desk.give("head")
+    found = await desk.why()
+    assert (found["decision"], found["reason"]) == (False, "role-draft")
+    assert found["sentence"].endswith("the role Archivist was a draft, not yet in use.")
+    assert [one["state"] for one in found["paths"][0]["steps"]] == ["active", None, "active", "draft", "active"]
+    assert await desk.access(expand="permissions") == []
 
 
 async def test_why_not_yet_is_when_it_begins(desk: Desk, time: Time) -> None:

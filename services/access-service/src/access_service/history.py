@@ -3,14 +3,30 @@
 Links and states are facts from the moment that they were recorded until the one at which their end was; of what was
 recorded after `known_at`, a reading knows nothing. A grant says itself from when to when it holds, and may be recorded
 long before or changed later: it is read as it was on record at `known_at`.
+
+Statements made of these are made once. The instants are parameters, which `When.parameters` has.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, literal, or_, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    and_,
+    any_,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
@@ -27,7 +43,7 @@ from access_service.tables import (
     Role,
     ServiceAccount,
 )
-from lodge_kit.tables import Instant
+from lodge_kit.tables import IdText, Instant
 
 Column = ColumnElement[Any] | Mapped[Any]
 Standing = Person | ServiceAccount | Role | Permission | OrgUnit
@@ -55,8 +71,20 @@ class When:
         """When links and states are read: of a time to come, what is on record now is all that is known."""
         return min(self.as_of, self.known_at)
 
+    @property
+    def parameters(self) -> dict[str, datetime]:
+        """Answer what a statement's parameters are called and stand for."""
+        return {"as_of": self.as_of, "known_at": self.known_at, "moment": self.moment}
 
-def links(link: Link, known_at: datetime) -> Subquery:
+
+AS_OF = bindparam("as_of", type_=Instant)
+KNOWN_AT = bindparam("known_at", type_=Instant)
+MOMENT = bindparam("moment", type_=Instant)
+WANTED = bindparam("wanted", type_=ARRAY(IdText))
+"""Ids of what is asked about: an array, so that of any length it is the same statement."""
+
+
+def links(link: Link) -> Subquery:
     """Answer the links of a kind that were ever on record: `outer`, `inner`, `since`, and `until` where it was known.
 
     Conditions on its columns reach the tables below it, so that what is asked of one thing reads that thing's rows.
@@ -65,36 +93,36 @@ def links(link: Link, known_at: datetime) -> Subquery:
     present = select(outer.label("outer"), inner.label("inner"), since.label("since"), _unknown("until"))
     past = select(
         col(PastLink.outer), col(PastLink.inner), col(PastLink.since),
-        case((col(PastLink.until) <= known_at, col(PastLink.until))).label("until"),
-    ).where(col(PastLink.kind) == link.kind, col(PastLink.since) <= known_at)  # fmt: skip
-    return union_all(present.where(since <= known_at), past).subquery()
+        case((col(PastLink.until) <= KNOWN_AT, col(PastLink.until))).label("until"),
+    ).where(col(PastLink.kind) == link.kind, col(PastLink.since) <= KNOWN_AT)  # fmt: skip
+    return union_all(present.where(since <= KNOWN_AT), past).subquery()
 
 
-def linked(link: Link, when: When) -> Subquery:
+def linked(link: Link) -> Subquery:
     """Answer the links of a kind that held then."""
-    ever = links(link, when.known_at)
-    return select(ever).where(held(ever.c.since, ever.c.until, when)).subquery()
+    ever = links(link)
+    return select(ever).where(held(ever.c.since, ever.c.until)).subquery()
 
 
-def grants(known_at: datetime) -> Subquery:
+def grants() -> Subquery:
     """Answer every grant as it was on record at an instant; who ended it, only where that was recorded by then."""
-    ended = col(Grant.ended_at) <= known_at
+    ended = col(Grant.ended_at) <= KNOWN_AT
     same = [
         col(Grant.id), col(Grant.subject), col(Grant.role_id), col(Grant.org_unit), col(Grant.environment),
         col(Grant.origin), col(Grant.reason), col(Grant.granted_by), col(Grant.created_at),
         case((ended, col(Grant.ended_by))).label("ended_by"), case((ended, col(Grant.ended_at))).label("ended_at"),
         case((ended, col(Grant.end_reason))).label("end_reason"),
     ]  # fmt: skip
-    present = select(*same, col(Grant.valid_from), col(Grant.valid_to)).where(col(Grant.updated_at) <= known_at)
+    present = select(*same, col(Grant.valid_from), col(Grant.valid_to)).where(col(Grant.updated_at) <= KNOWN_AT)
     past = (
         select(*same, col(PastGrant.valid_from), col(PastGrant.valid_to))
         .join(PastGrant, col(PastGrant.grant_id) == col(Grant.id))
-        .where(col(PastGrant.recorded_at) <= known_at, col(PastGrant.superseded_at) > known_at)
+        .where(col(PastGrant.recorded_at) <= KNOWN_AT, col(PastGrant.superseded_at) > KNOWN_AT)
     )
     return union_all(present, past).subquery()
 
 
-def meanings(known_at: datetime) -> Subquery:
+def meanings() -> Subquery:
     """Answer what each permission ever permitted: `id`, `action`, `resource_type`, `condition`, `since`, `until`."""
     begun = select(func.max(col(PastMeaning.until))).where(col(PastMeaning.permission_id) == col(Permission.id))
     since = func.coalesce(begun.correlate(Permission).scalar_subquery(), col(Permission.created_at))
@@ -105,47 +133,45 @@ def meanings(known_at: datetime) -> Subquery:
     past = select(
         col(PastMeaning.permission_id), col(PastMeaning.action), col(PastMeaning.resource_type),
         col(PastMeaning.condition), col(PastMeaning.request_wins), col(PastMeaning.since),
-        case((col(PastMeaning.until) <= known_at, col(PastMeaning.until))),
+        case((col(PastMeaning.until) <= KNOWN_AT, col(PastMeaning.until))),
     )  # fmt: skip
     ever = union_all(present, past).subquery()
-    return select(ever).where(ever.c.since <= known_at).subquery()
+    return select(ever).where(ever.c.since <= KNOWN_AT).subquery()
 
 
-def held(since: Column, until: Column, when: When) -> ColumnElement[bool]:
+def held(since: Column, until: Column) -> ColumnElement[bool]:
     """Say that a span holds at the instant asked about; no end is for ever."""
-    return and_(since <= when.as_of, or_(until.is_(None), until > when.as_of))
+    return and_(since <= AS_OF, or_(until.is_(None), until > AS_OF))
 
 
-def state(kind: type[Standing], when: When) -> ColumnElement[str]:
+def state(kind: type[Standing]) -> ColumnElement[str]:
     """Answer the state that a row was in then."""
     was = (
         select(col(PastStanding.state))
         .where(col(PastStanding.subject) == col(kind.id))
-        .where(col(PastStanding.since) <= when.moment, col(PastStanding.until) > when.moment)
+        .where(col(PastStanding.since) <= MOMENT, col(PastStanding.until) > MOMENT)
         .correlate(kind)
         .scalar_subquery()
     )
     return func.coalesce(was, _STATES[kind])
 
 
-def active(kind: type[Standing], when: When) -> ColumnElement[bool]:
+def active(kind: type[Standing]) -> ColumnElement[bool]:
     """Say that a row existed then and was active."""
-    return and_(col(kind.created_at) <= when.moment, state(kind, when) == "active")
+    return and_(col(kind.created_at) <= MOMENT, state(kind) == "active")
 
 
-def standings(
-    kind: type[Standing], wanted: Collection[str], known_at: datetime
-) -> Select[str, str, datetime, datetime | None]:
-    """Answer every state that these rows of a kind were ever on record in: id, state, since, until."""
+def standings(kind: type[Standing]) -> Select[str, str, datetime, datetime | None]:
+    """Answer every state that `wanted` rows of a kind were ever on record in: id, state, since, until."""
     begun = select(func.max(col(PastStanding.until))).where(col(PastStanding.subject) == col(kind.id))
     since = func.coalesce(begun.correlate(kind).scalar_subquery(), col(kind.created_at)).label("since")
     present: Found = select(col(kind.id).label("id"), _STATES[kind].label("state"), since, _unknown("until"))
     past = select(
         col(PastStanding.subject), col(PastStanding.state), col(PastStanding.since),
-        case((col(PastStanding.until) <= known_at, col(PastStanding.until))),
-    ).where(col(PastStanding.subject).in_(wanted))  # fmt: skip
-    ever = union_all(present.where(col(kind.id).in_(wanted)), past).subquery()
-    return select(ever.c.id, ever.c.state, ever.c.since, ever.c.until).where(ever.c.since <= known_at)
+        case((col(PastStanding.until) <= KNOWN_AT, col(PastStanding.until))),
+    ).where(col(PastStanding.subject) == any_(WANTED))  # fmt: skip
+    ever = union_all(present.where(col(kind.id) == any_(WANTED)), past).subquery()
+    return select(ever.c.id, ever.c.state, ever.c.since, ever.c.until).where(ever.c.since <= KNOWN_AT)
 
 
 def _unknown(name: str) -> ColumnElement[Any]:

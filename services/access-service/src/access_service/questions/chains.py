@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, any_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -13,36 +13,23 @@ from access_service.tables import OrgUnit, Permission, Role
 
 async def leading_to_role(session: AsyncSession, role: str, when: When) -> Mapping[str, Sequence[str]]:
     """Answer the roles that had all that a role has then, each with the shortest chain from it to that role."""
-    return await _chains(session, select(col(Role.id)).where(col(Role.id) == role), when)
+    return await _chains(session, _ITSELF, role, when)
 
 
 async def leading_to_permission(session: AsyncSession, permission: str, when: When) -> Mapping[str, Sequence[str]]:
     """Answer the roles that had a permission then, each with the shortest chain to one that contained it."""
-    contains = history.linked(past.CONTAINS, when)
-    start = (
-        select(col(Role.id))
-        .join(contains, contains.c.outer == col(Role.id))
-        .join(Permission, col(Permission.id) == contains.c.inner)
-        .where(contains.c.inner == permission, history.active(Permission, when))
-    )
-    return await _chains(session, start, when)
+    return await _chains(session, _CONTAINING, permission, when)
 
 
-async def _chains(session: AsyncSession, start: Select[str], when: When) -> Mapping[str, Sequence[str]]:
+async def _chains(session: AsyncSession, start: Select[str], of: str, when: When) -> Mapping[str, Sequence[str]]:
     """Climb the inheritance, a step of it a turn: roles are few, and each is met once."""
-    active = history.active(Role, when)
-    found: dict[str, tuple[str, ...]] = {one: (one,) for one in (await session.execute(start.where(active))).scalars()}
-    inherits = history.linked(past.INHERITS, when)
+    first = await session.execute(start, {"wanted": [of], **when.parameters})
+    found: dict[str, tuple[str, ...]] = {one: (one,) for one in first.scalars()}
     fresh = list(found)
     while fresh:
-        above = (
-            select(inherits.c.outer, inherits.c.inner)
-            .join_from(inherits, Role, col(Role.id) == inherits.c.outer)
-            .where(inherits.c.inner.in_(fresh), active)
-            .order_by(inherits.c.outer, inherits.c.inner)
-        )
+        above = await session.execute(_ABOVE, {"wanted": fresh, **when.parameters})
         fresh = []
-        for outer, inner in await session.execute(above):
+        for outer, inner in above:
             if outer not in found:
                 found[outer] = (outer, *found[inner])
                 fresh.append(outer)
@@ -55,8 +42,8 @@ async def unit_with_above(session: AsyncSession, unit: str, when: When) -> Colle
     here: str | None = unit
     while here and here not in found:
         found.append(here)
-        above = select(history.state(OrgUnit, when)).where(col(OrgUnit.id) == here)
-        here = (await session.execute(above)).scalar_one_or_none()
+        above = await session.execute(_UNIT_ABOVE, {"wanted": [here], **when.parameters})
+        here = above.scalar_one_or_none()
     return found
 
 
@@ -65,3 +52,31 @@ async def role_names(session: AsyncSession, chains: Mapping[str, Sequence[str]])
     wanted = {one for chain in chains.values() for one in chain}
     named = select(col(Role.id), col(Role.name)).where(col(Role.id).in_(wanted))
     return {row.id: row.name for row in await session.execute(named)}
+
+
+# -- the statements, made once
+
+
+def _containing() -> Select[str]:
+    contains = history.linked(past.CONTAINS)
+    return (
+        select(col(Role.id))
+        .join(contains, contains.c.outer == col(Role.id))
+        .join(Permission, col(Permission.id) == contains.c.inner)
+        .where(contains.c.inner == any_(history.WANTED), history.active(Permission), history.active(Role))
+    )
+
+
+def _above() -> Select[str, str]:
+    inherits = history.linked(past.INHERITS)
+    return (
+        select(inherits.c.outer, inherits.c.inner)
+        .join_from(inherits, Role, col(Role.id) == inherits.c.outer)
+        .where(inherits.c.inner == any_(history.WANTED), history.active(Role))
+        .order_by(inherits.c.outer, inherits.c.inner)
+    )
+
+
+_ITSELF = select(col(Role.id)).where(col(Role.id) == any_(history.WANTED), history.active(Role))
+_CONTAINING, _ABOVE = _containing(), _above()
+_UNIT_ABOVE = select(history.state(OrgUnit)).where(col(OrgUnit.id) == any_(history.WANTED))

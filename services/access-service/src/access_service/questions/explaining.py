@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy import or_, select, tuple_, union_all
+from sqlalchemy import any_, bindparam, or_, select, union_all
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -12,18 +13,23 @@ from access_service import rights
 from access_service.decisions import LODGE
 from access_service.history import When
 from access_service.judging import SUBJECT_TYPES, Question
-from access_service.questions import chains, gathering, paths
+from access_service.questions import gathering, paths
 from access_service.questions.evidence import Path, Permission, Subject
 from access_service.questions.paths import Finding
 from access_service.questions.periods import NEVER
 from access_service.tables import OrgUnit, Person, ServiceAccount, System
 from access_service.tables import Permission as PermissionRow
 from lodge_kit.identity import Caller
-from lodge_kit.tables import AuditEvent
+from lodge_kit.tables import AuditEvent, IdText, Instant
 
 MOST_TOLD = 50
 """Paths that an answer tells of: those that hold, then those that miss least."""
 _MOST_ROLES = 5
+
+_CHANGES = select(col(AuditEvent.subject_id), col(AuditEvent.at), col(AuditEvent.actor)).where(
+    col(AuditEvent.subject_id) == any_(bindparam("of", type_=ARRAY(IdText))),
+    col(AuditEvent.at) == any_(bindparam("at", type_=ARRAY(Instant))),
+)
 
 Authors = Mapping[tuple[str, datetime], str]
 _NOTHING = Finding(at=datetime.min.replace(tzinfo=UTC), permit=False, periods=NEVER, paths=())
@@ -43,7 +49,7 @@ class Explanation:
     names: Mapping[str, str] = field(default_factory=dict)
     """What people, service accounts and org units are called."""
     roles: Sequence[str] = ()
-    """What roles are called that have the permission, where none was ever given."""
+    """What the roles are called, or some of them, that had the permission then."""
     systems: Sequence[str] = ()
     """What the systems are called that may be meant, where the permission is not known."""
     actions: Sequence[str] = ()
@@ -78,11 +84,12 @@ async def explain(session: AsyncSession, question: Question, when: When, *, by: 
         systems, actions = await _alternatives(session, question)
         return Explanation(question, when, subject, systems=systems, actions=actions)
     scope = "*" if own else by.scope(rights.GRANTS_READ)
-    finding = paths.find(await gathering.evidence(session, subject, meant, when, scope=scope), when.as_of)
+    evidence = await gathering.evidence(session, subject, meant, when, scope=scope)
+    finding = paths.find(evidence, when.as_of)
     told = finding.paths[:MOST_TOLD]
     authors = await _authors(session, told)
     names = await _names(session, _mentioned(told, meant, authors))
-    roles = [] if told else await _roles(session, meant, when)
+    roles = [role.name for role in paths.having(evidence, when.as_of)][:_MOST_ROLES]
     return Explanation(question, when, subject, meant, finding, authors, names, roles)
 
 
@@ -95,9 +102,8 @@ async def _authors(session: AsyncSession, told: Iterable[Path]) -> Authors:
     """Answer who made the changes: the audit has each under the instant at which it took effect."""
     facets = [facet for path in told for step in path.steps for facet in step.facets if facet.recorded_of]
     turns = {(facet.recorded_of, at) for facet in facets for span in facet.periods.spans for at in span}
-    found = select(col(AuditEvent.subject_id), col(AuditEvent.at), col(AuditEvent.actor))
-    same = tuple_(col(AuditEvent.subject_id), col(AuditEvent.at)).in_(sorted(turns))
-    return {(row.subject_id, row.at): row.actor for row in await session.execute(found.where(same))}
+    found = await session.execute(_CHANGES, {"of": [of for of, _ in turns], "at": [at for _, at in turns]})
+    return {(row.subject_id, row.at): row.actor for row in found if (row.subject_id, row.at) in turns}
 
 
 def _mentioned(told: Iterable[Path], meant: Iterable[Permission], authors: Authors) -> set[str]:
@@ -110,15 +116,6 @@ async def _names(session: AsyncSession, wanted: set[str]) -> Mapping[str, str]:
     kinds = (Person, ServiceAccount, OrgUnit)
     found = union_all(*(select(col(kind.id), col(kind.name)).where(col(kind.id).in_(wanted)) for kind in kinds))
     return {row.id: row.name for row in await session.execute(found)} | {LODGE: "Lodge"}
-
-
-async def _roles(session: AsyncSession, meant: Iterable[Permission], when: When) -> list[str]:
-    found: dict[str, int] = {}
-    for permission in meant:
-        leading = await chains.leading_to_permission(session, permission.thing.id, when)
-        names = await chains.role_names(session, leading)
-        found |= {names[role]: len(chain) for role, chain in leading.items()}
-    return sorted(found, key=lambda name: (found[name], name))[:_MOST_ROLES]
 
 
 async def _alternatives(session: AsyncSession, question: Question) -> tuple[list[str], list[str]]:

@@ -2,17 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select, text
+from sqlalchemy import Row, Text, and_, any_, bindparam, or_, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from access_service import conditions, history, judging, past
 from access_service.conditions import Outcome
 from access_service.held import ATTRIBUTES
-from access_service.history import Standing, When
+from access_service.history import Found, Standing, When
 from access_service.judging import Candidate, Question, effective
 from access_service.past import Link
 from access_service.questions.evidence import Evidence, Grant, Permission, State, Subject, Thing, Way
@@ -20,10 +22,11 @@ from access_service.questions.periods import ALWAYS, NEVER, Periods
 from access_service.tables import Group, OrgUnit, Person, Resource, Role, ServiceAccount, System
 from access_service.tables import Permission as PermissionRow
 from lodge_kit.identity import Scope
+from lodge_kit.tables import IdText
 
 Spans = dict[tuple[str, str], list[tuple[datetime, datetime | None]]]
 
-# As the decisions know a subject, and besides those whom the directory deleted: the last one who had the name.
+# As the decisions know a subject: in this order, active or not.
 _NAMED = text("""
     SELECT 0 AS rank, id, name, deleted_at FROM person WHERE id = :subject
     UNION ALL SELECT 1, id, name, NULL FROM service_account WHERE id = :subject
@@ -31,15 +34,20 @@ _NAMED = text("""
     UNION ALL SELECT 3, id, name, NULL FROM person
         WHERE lower(user_name) = :lower AND user_name = :subject AND deleted_at IS NULL
     UNION ALL SELECT 4, id, name, NULL FROM service_account WHERE name = :subject
-    UNION ALL SELECT 5, id, name, deleted_at FROM person
-        WHERE (external_id = :subject OR user_name = :subject) AND deleted_at IS NOT NULL
-    ORDER BY rank, deleted_at DESC LIMIT 1
+    ORDER BY rank LIMIT 1
+""")
+# Whom the directory deleted the decisions do not know by name any more; whoever asks why, means the last one.
+_DELETED = text("""
+    SELECT id, name, deleted_at FROM person
+    WHERE (external_id = :subject OR user_name = :subject) AND deleted_at IS NOT NULL
+    ORDER BY deleted_at DESC LIMIT 1
 """)
 
 
 async def subject(session: AsyncSession, named: str, when: When) -> Subject | None:
     """Answer whom a text names, by id, external id or user name; None for nobody, and for nobody yet on record."""
     row = (await session.execute(_NAMED, {"subject": named, "lower": named.lower()})).first()
+    row = row or (await session.execute(_DELETED, {"subject": named})).first()
     if row is None:
         return None
     kind: type[Person | ServiceAccount] = Person if row.id.startswith("per_") else ServiceAccount
@@ -55,32 +63,21 @@ async def subject(session: AsyncSession, named: str, when: When) -> Subject | No
 
 async def permissions(session: AsyncSession, question: Question, about: Subject, when: When) -> list[Permission]:
     """Answer the permissions that are, or ever were, this action on this type of resource."""
-    ever = history.meanings(when.known_at)
-    found = (
-        select(
-            ever, col(PermissionRow.name), col(PermissionRow.system_id), col(System.name).label("system"),
-            col(Resource.properties),
-        )
-        .join_from(ever, PermissionRow, col(PermissionRow.id) == ever.c.id)
-        .join(System, col(System.id) == col(PermissionRow.system_id))
-        .outerjoin(Resource, and_(col(Resource.system_id) == col(System.id), col(Resource.type) == ever.c.resource_type,
-            col(Resource.name) == question.resource))
-        .where(ever.c.action == question.action, ever.c.resource_type == question.resource_type)
-        .order_by(ever.c.id, ever.c.since)
-    )  # fmt: skip
-    if question.system is not None:
-        found = found.where(or_(col(System.id) == question.system, col(System.key) == question.system))
+    asked = {
+        "action": question.action, "resource_type": question.resource_type, "resource": question.resource,
+        "system": question.system, **when.parameters,
+    }  # fmt: skip
     meanings: dict[str, list[Any]] = defaultdict(list)
-    for row in await session.execute(found):
+    for row in await session.execute(_MEANT, asked):
         meanings[row.id].append(row)
     states = await _states(session, PermissionRow, meanings, when)
-    return [
-        await _permission(session, question, about, rows, states.get(one, []), when) for one, rows in meanings.items()
-    ]
+    found = [await _permission(question, about, rows, states.get(one, []), when) for one, rows in meanings.items()]
+    units = {unit: await _covered(session, unit, when) for unit in {one.unit for one in found} if unit is not None}
+    return [one if one.unit is None else replace(one, units=units[one.unit]) for one in found]
 
 
 async def _permission(
-    session: AsyncSession, question: Question, about: Subject, rows: list[Any], states: list[State], when: When
+    question: Question, about: Subject, rows: list[Any], states: list[State], when: When
 ) -> Permission:
     means = Periods.of((row.since, row.until) for row in rows)
     then = next((row for row in reversed(rows) if row.since <= when.as_of), rows[0])
@@ -95,10 +92,8 @@ async def _permission(
         outcome = conditions.weigh(then.condition, **seen)
     place = effective(candidate.registered, question.resource_properties, request_wins=then.request_wins)
     unit, environment = (one if isinstance(one, str) else None for one in map(place.get, judging.PLACE))
-    return Permission(
-        Thing("permission", then.id, then.name, states), then.system, means, unit, await _covered(session, unit, when),
-        environment, then.condition, outcome,
-    )  # fmt: skip
+    thing = Thing("permission", then.id, then.name, states)
+    return Permission(thing, then.system, means, unit, {}, environment, then.condition, outcome)
 
 
 async def evidence(
@@ -127,19 +122,13 @@ async def evidence(
 async def _given(session: AsyncSession, who: str, roles: Mapping[str, Thing], when: When, *, scope: Scope) -> list[Way]:
     members = await _links(session, past.MEMBER, {who}, when)
     joined = {group: Periods.of(spans) for (group, _), spans in members.items()}
-    given = history.grants(when.known_at)
-    found = (
-        select(given, col(OrgUnit.name).label("unit_name"), col(Group.name).label("group_name"))
-        .outerjoin_from(given, OrgUnit, col(OrgUnit.id) == given.c.org_unit)
-        .outerjoin(Group, col(Group.id) == given.c.subject)
-        .where(given.c.subject.in_([who, *joined]), given.c.role_id.in_(roles))
-    )
+    asked = {"wanted": [who, *joined], "roles": list(roles), **when.parameters}
     return [
         Way(
             row.role_id, _grant(row), (row.subject, row.group_name) if row.subject != who else None,
             joined.get(row.subject, ALWAYS), scope == "*" or row.org_unit in scope,
         )
-        for row in await session.execute(found)
+        for row in await session.execute(_GIVEN, asked)
     ]  # fmt: skip
 
 
@@ -150,9 +139,9 @@ def _grant(row: Row[*tuple[Any, ...]]) -> Grant:
     )  # fmt: skip
 
 
-async def _covered(session: AsyncSession, unit: str | None, when: When) -> Mapping[str, Periods]:
-    """Answer the org unit that is asked about and all that it ever stood below, with when it did."""
-    found = {unit: ALWAYS} if unit else {}
+async def _covered(session: AsyncSession, unit: str, when: When) -> Mapping[str, Periods]:
+    """Answer an org unit and all that it ever stood below, with when it did."""
+    found = {unit: ALWAYS}
     fresh = dict(found)
     while fresh:
         placed = await _states(session, OrgUnit, fresh, when)
@@ -179,9 +168,8 @@ async def _roles(session: AsyncSession, wanted: Collection[str], when: When) -> 
 
 
 async def _links(session: AsyncSession, link: Link, inner: Iterable[str], when: When) -> Spans:
-    ever = history.links(link, when.known_at)
     found: Spans = defaultdict(list)
-    for row in await session.execute(select(ever).where(ever.c.inner.in_(list(inner)))):
+    for row in await session.execute(_LINKS[link.kind], {"wanted": list(inner), **when.parameters}):
         found[row.outer, row.inner].append((row.since, row.until))
     return found
 
@@ -190,6 +178,51 @@ async def _states(
     session: AsyncSession, kind: type[Standing], wanted: Iterable[str], when: When
 ) -> dict[str, list[State]]:
     found: dict[str, list[State]] = defaultdict(list)
-    for row in await session.execute(history.standings(kind, list(wanted), when.known_at)):
+    for row in await session.execute(_STANDINGS[kind], {"wanted": list(wanted), **when.parameters}):
         found[row.id].append(State(row.state, row.since, row.until))
     return found
+
+
+# -- the statements, made once
+
+
+def _meant() -> Found:
+    ever, system = history.meanings(), bindparam("system", type_=Text)
+    registered = and_(
+        col(Resource.system_id) == col(System.id), col(Resource.type) == ever.c.resource_type,
+        col(Resource.name) == bindparam("resource", type_=Text),
+    )  # fmt: skip
+    return (
+        select(
+            ever, col(PermissionRow.name), col(PermissionRow.system_id), col(System.name).label("system"),
+            col(Resource.properties),
+        )
+        .join_from(ever, PermissionRow, col(PermissionRow.id) == ever.c.id)
+        .join(System, col(System.id) == col(PermissionRow.system_id))
+        .outerjoin(Resource, registered)
+        .where(ever.c.action == bindparam("action", type_=Text))
+        .where(ever.c.resource_type == bindparam("resource_type", type_=Text))
+        .where(or_(system.is_(None), col(System.id) == system, col(System.key) == system))
+        .order_by(ever.c.id, ever.c.since)
+    )  # fmt: skip
+
+
+def _grants() -> Found:
+    given = history.grants()
+    return (
+        select(given, col(OrgUnit.name).label("unit_name"), col(Group.name).label("group_name"))
+        .outerjoin_from(given, OrgUnit, col(OrgUnit.id) == given.c.org_unit)
+        .outerjoin(Group, col(Group.id) == given.c.subject)
+        .where(given.c.subject == any_(history.WANTED))
+        .where(given.c.role_id == any_(bindparam("roles", type_=ARRAY(IdText))))
+    )
+
+
+def _inner_links(link: Link) -> Found:
+    ever = history.links(link)
+    return select(ever).where(ever.c.inner == any_(history.WANTED))
+
+
+_MEANT, _GIVEN = _meant(), _grants()
+_LINKS = {link.kind: _inner_links(link) for link in (past.MEMBER, past.CONTAINS, past.INHERITS)}
+_STANDINGS = {kind: history.standings(kind) for kind in (Person, ServiceAccount, Role, PermissionRow, OrgUnit)}

@@ -15,7 +15,8 @@ from sqlmodel import col
 
 from access_service import history, past
 from access_service.history import Found, When
-from access_service.questions.ways import KINDS, contained, somebody, ways
+from access_service.questions import ways
+from access_service.questions.ways import KINDS, SOMEBODY, SUBJECT, contained
 from access_service.tables import Group, OrgUnit, Permission, Person, Role, ServiceAccount, System
 from lodge_kit.identity import Scope
 from lodge_kit.problems import NotFound
@@ -33,21 +34,11 @@ def access(subject: str, when: When, *, scope: Scope, system: str | None = None,
 
     With `permissions` a row for each permission of each way: what the role contained and inherited then.
     """
-    way = ways(when)
-    held = _narrowed(select(way).where(way.c.who == subject, somebody(subject, when)), way, scope).cte("held")
-    if not permissions:
-        found = select(*_shown(held), held.c.way.label("key")).select_from(held)
-        return _listed(_named(held, found, when), system)
-    inside = contained(select(held.c.way, held.c.role_id), when)
-    found = (
-        select(
-            *_shown(held), (held.c.way + inside.c.permission_id).label("key"), *_permission(),
-        )
-        .join_from(held, inside, inside.c.way == held.c.way)
-        .join(Permission, col(Permission.id) == inside.c.permission_id)
-        .join(_container, col(_container.id) == inside.c.contained_in)
-    )  # fmt: skip
-    return _listed(_named(held, found, when), system)
+    found = _PERMISSIONS_OF if permissions else _ROLES_OF
+    rows = _narrowed(select(found), found, scope)
+    if system is not None:
+        rows = rows.where(or_(found.c.system_id == system, found.c.system_key == system))
+    return rows.params(subject=subject, **when.parameters)
 
 
 def holders(
@@ -58,41 +49,29 @@ def holders(
 
     `units` are an org unit with all above it: only what holds there. `environment` likewise.
     """
-    way = ways(when)
-    found = _narrowed(select(way).where(way.c.role_id.in_(roles)), way, scope)
+    found = _HOLDERS_OF
+    rows = _narrowed(select(found), found, scope)
     if units is not None:
-        found = found.where(or_(way.c.org_unit.is_(None), way.c.org_unit.in_(units)))
+        rows = rows.where(or_(found.c.org_unit_id.is_(None), found.c.org_unit_id.in_(units)))
     if environment is not None:
-        found = found.where(or_(way.c.environment.is_(None), way.c.environment == environment))
-    held = found.cte("held")
-    name = func.coalesce(col(Person.name), col(ServiceAccount.name))
-    rows = (
-        select(*_shown(held), held.c.who, name.label("who_name"), (held.c.way + held.c.who).label("key"))
-        .select_from(held)
-        .outerjoin(Person, and_(col(Person.id) == held.c.who, history.active(Person, when)))
-        .outerjoin(ServiceAccount, and_(col(ServiceAccount.id) == held.c.who, history.active(ServiceAccount, when)))
-        .where(name.is_not(None))
-    )
-    return _listed(_named(held, rows, when))
+        rows = rows.where(or_(found.c.environment.is_(None), found.c.environment == environment))
+    return rows.params(wanted=list(roles), **when.parameters)
 
 
 def contents(role: str, when: When) -> Found:
     """Answer the permissions that a role had then, its own and inherited ones, each with a role that contained it."""
-    start: Found = select(literal("", Text).label("way"), col(Role.id).label("role_id")).where(col(Role.id) == role)
-    inside = contained(start, when)
-    found: Found = (
-        select(col(Permission.id).label("key"), *_permission())
-        .join_from(inside, Permission, col(Permission.id) == inside.c.permission_id)
-        .join(_container, col(_container.id) == inside.c.contained_in)
-    )
-    return _listed(found)
+    return select(_CONTENTS_OF).params(subject=role, **when.parameters)
 
 
 def members(group: str, when: When) -> Select[Person, datetime]:
     """Answer who was in a group then, active or not, and since when."""
-    member = history.linked(past.MEMBER, when)
+    member = history.linked(past.MEMBER)
     found = select(Person, member.c.since.label("added_at")).where(member.c.outer == group)
-    return found.join(member, member.c.inner == col(Person.id))
+    return found.join(member, member.c.inner == col(Person.id)).params(**when.parameters)
+
+
+def _narrowed(rows: Found, found: Subquery, scope: Scope) -> Found:
+    return rows if scope == "*" else rows.where(found.c.org_unit_id.in_(scope))
 
 
 # -- columns and names
@@ -104,7 +83,7 @@ def _shown(held: CTE) -> Sequence[ColumnElement[Any]]:
     own = (held.c[one] for one in ("grant_id", "environment", "origin", "reason", "since", "until"))
     return (
         *own, held.c.role_id, col(Role.name).label("role_name"),
-        col(System.id).label("system_id"), col(System.name).label("system_name"),
+        col(System.id).label("system_id"), col(System.key).label("system_key"), col(System.name).label("system_name"),
         held.c.org_unit.label("org_unit_id"), col(OrgUnit.name).label("org_unit_name"),
         held.c.group_id, col(Group.name).label("group_name"),
         held.c.granted_by.label("by_id"), func.coalesce(col(_granter.name), col(_program.name)).label("by_name"),
@@ -120,7 +99,7 @@ def _permission() -> Sequence[history.Column]:
     )  # fmt: skip
 
 
-def _named(held: CTE, found: Found, when: When) -> Found:
+def _named(held: CTE, found: Found) -> Subquery:
     return (
         found.join(Role, col(Role.id) == held.c.role_id)
         .join(System, col(System.id) == col(Role.system_id))
@@ -128,15 +107,58 @@ def _named(held: CTE, found: Found, when: When) -> Found:
         .outerjoin(Group, col(Group.id) == held.c.group_id)
         .outerjoin(_granter, col(_granter.id) == held.c.granted_by)
         .outerjoin(_program, col(_program.id) == held.c.granted_by)
-        .where(history.active(Role, when))
+        .where(history.active(Role))
+        .subquery("found")
     )
 
 
-def _narrowed(found: Found, way: Subquery, scope: Scope) -> Found:
-    return found if scope == "*" else found.where(way.c.org_unit.in_(scope))
+# -- the statements, made once
 
 
-def _listed(found: Found, system: str | None = None) -> Found:
-    if system is not None:
-        found = found.where(or_(col(System.id) == system, col(System.key) == system))
-    return select(found.subquery("found"))
+def _roles_of() -> Subquery:
+    held = _held_by_subject()
+    return _named(held, select(*_shown(held), held.c.way.label("key")).select_from(held))
+
+
+def _permissions_of() -> Subquery:
+    held = _held_by_subject()
+    inside = contained(select(held.c.way, held.c.role_id))
+    found = (
+        select(*_shown(held), (held.c.way + inside.c.permission_id).label("key"), *_permission())
+        .join_from(held, inside, inside.c.way == held.c.way)
+        .join(Permission, col(Permission.id) == inside.c.permission_id)
+        .join(_container, col(_container.id) == inside.c.contained_in)
+    )
+    return _named(held, found)
+
+
+def _held_by_subject() -> CTE:
+    return select(ways.of_subject()).where(SOMEBODY).cte("held")
+
+
+def _holders_of() -> Subquery:
+    held = select(ways.of_roles()).cte("held")
+    name = func.coalesce(col(Person.name), col(ServiceAccount.name))
+    rows = (
+        select(*_shown(held), held.c.who, name.label("who_name"), (held.c.way + held.c.who).label("key"))
+        .select_from(held)
+        .outerjoin(Person, and_(col(Person.id) == held.c.who, history.active(Person)))
+        .outerjoin(ServiceAccount, and_(col(ServiceAccount.id) == held.c.who, history.active(ServiceAccount)))
+        .where(name.is_not(None))
+    )
+    return _named(held, rows)
+
+
+def _contents_of() -> Subquery:
+    inside = contained(
+        select(literal("", Text).label("way"), col(Role.id).label("role_id")).where(col(Role.id) == SUBJECT)
+    )
+    return (
+        select(col(Permission.id).label("key"), *_permission())
+        .join_from(inside, Permission, col(Permission.id) == inside.c.permission_id)
+        .join(_container, col(_container.id) == inside.c.contained_in)
+        .subquery("found")
+    )
+
+
+_ROLES_OF, _PERMISSIONS_OF, _HOLDERS_OF, _CONTENTS_OF = _roles_of(), _permissions_of(), _holders_of(), _contents_of()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count, islice
 
-from access_service.questions.evidence import Evidence, Facet, Path, Permission, Step, Way
+from access_service.questions.evidence import Evidence, Facet, Path, Permission, Step, Thing, Way
 from access_service.questions.periods import ALWAYS, NEVER, Periods
 
 _INSTANT = timedelta(microseconds=1)
@@ -60,6 +60,15 @@ def find(evidence: Evidence, at: datetime) -> Finding:
                 periods |= held
                 paths += _paths(evidence, way, permission, reach[way.role], at)
     return Finding(at, permit, periods, sorted(paths, key=lambda path: _rank(path, at)), hidden)
+
+
+def having(evidence: Evidence, at: datetime) -> list[Thing]:
+    """Answer the roles that had one of the permissions then, those first that are nearest to it."""
+    distances: dict[str, int] = {}
+    for permission in evidence.permissions:
+        if at in permission.thing.active & permission.means:
+            distances = _distances(evidence, permission, at) | distances
+    return sorted((evidence.roles[role] for role in distances), key=lambda role: (distances[role.id], role.name))
 
 
 def _reach(evidence: Evidence, permission: Permission) -> dict[str, Periods]:

@@ -16,6 +16,8 @@ class PastStanding(Row, table=True):
     """A state that a person, a role, a permission or a service account was in; of an org unit, what it stood below."""
 
     __tablename__ = "past_standing"
+    # A reading of now asks for what is not over yet: by this it reads no row at all.
+    __table_args__ = (Index("ix_past_standing_subject_until", "subject", "until"),)
 
     subject: str = Field(primary_key=True, sa_type=IdText)
     since: datetime = Field(primary_key=True, sa_type=Instant)
@@ -42,7 +44,10 @@ class PastLink(Row, table=True):
     """A membership, a permission in a role, or an inheritance that was taken away."""
 
     __tablename__ = "past_link"
-    __table_args__ = (one_of("kind", "member", "contains", "inherits"), Index("ix_past_link_inner", "inner"))
+    __table_args__ = (
+        one_of("kind", "member", "contains", "inherits"),
+        Index("ix_past_link_inner_until", "inner", "until"),
+    )
 
     kind: str = Field(primary_key=True, sa_type=Text)
     outer: str = Field(primary_key=True, sa_type=IdText)
@@ -57,6 +62,7 @@ class PastGrant(Row, table=True):
     """What was on record of a grant before it was changed: when it would hold, as known from then to then."""
 
     __tablename__ = "past_grant"
+    __table_args__ = (Index("ix_past_grant_grant_id_superseded_at", "grant_id", "superseded_at"),)
 
     grant_id: str = Field(primary_key=True, sa_type=IdText, sa_column_args=[ForeignKey("role_grant.id")])
     recorded_at: datetime = Field(primary_key=True, sa_type=Instant)

@@ -71,7 +71,7 @@ def _make_tables() -> None:
         sa.CheckConstraint("kind IN ('member', 'contains', 'inherits')", name=op.f("ck_past_link_kind")),
         sa.PrimaryKeyConstraint("kind", "outer", "inner", "since", "until", name=op.f("pk_past_link")),
     )
-    op.create_index("ix_past_link_inner", "past_link", ["inner"], unique=False)
+    op.create_index("ix_past_link_inner_until", "past_link", ["inner", "until"], unique=False)
     op.create_table(
         "past_meaning",
         sa.Column("permission_id", sa.Text(collation="C"), nullable=False),
@@ -95,6 +95,7 @@ def _make_tables() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("subject", "since", name=op.f("pk_past_standing")),
     )
+    op.create_index("ix_past_standing_subject_until", "past_standing", ["subject", "until"], unique=False)
     op.create_table(
         "support_function",
         sa.Column("version", sa.BigInteger(), nullable=False),
@@ -240,6 +241,7 @@ def _make_tables() -> None:
         sa.ForeignKeyConstraint(["grant_id"], ["role_grant.id"], name=op.f("fk_past_grant_grant_id_role_grant")),
         sa.PrimaryKeyConstraint("grant_id", "recorded_at", name=op.f("pk_past_grant")),
     )
+    op.create_index("ix_past_grant_grant_id_superseded_at", "past_grant", ["grant_id", "superseded_at"], unique=False)
 
 
 def _change_tables() -> None:
