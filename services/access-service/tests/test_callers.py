@@ -76,9 +76,7 @@ async def test_a_key_is_resolved_to_its_owner_and_all_rights_by_service(
     assert found["permissions"]["enquiry"] == {"enquiry.file": "*"}
     service = (await gateway.post(RESOLVE, json=of(started.service_keys["enquiry"]))).json()
     assert (service["name"], service["id"][:4]) == ("enquiry-service", "svc_")
-    assert set(service["permissions"]["access"]) == {
-        "access.people.read", "access.evaluate", "access.responsibilities.read",
-    }  # fmt: skip
+    assert set(service["permissions"]["access"]) == {"access.people.read", "access.evaluate"}
     assert "enquiry" not in service["permissions"]
 
 
