@@ -64,11 +64,11 @@ async def create(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller 
     A person must be called something, so whoever may add one says the names, whatever their source. Raises
     `NameTaken`, `Invalid`, `OtherSource`.
     """
-    _demand_order(facts)
-    said = [name for name, value in facts.items() if value is not None and name not in _NAMES]
-    await _demand_source(session, by, said)
-    await _demand_sound(session, facts, of=None)
     columns, addresses = email_addresses.apart(facts)
+    _demand_order(columns)
+    said = [name for name, value in columns.items() if value is not None and name not in _NAMES]
+    await _demand_source(session, by, said)
+    await _demand_sound(session, columns, of=None)
     person = Person(id=ids.new("per"), created_at=now, updated_at=now, **columns)
     session.add(person)
     await session.flush()
