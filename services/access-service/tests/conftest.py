@@ -1,7 +1,7 @@
 """A running access-service with a database and a clock of its own, people, a catalogue, and a directory by SCIM."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -25,12 +25,13 @@ ADMINISTRATOR = "per_01J0000000000000000000ADMN"
 
 
 class Time:
-    """A clock that the test moves."""
+    """A clock that the test moves; each reading is a microsecond later, so that no two changes share an instant."""
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
 
     def __call__(self) -> datetime:
+        self.now += timedelta(microseconds=1)
         return self.now
 
 

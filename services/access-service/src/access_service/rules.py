@@ -1,6 +1,5 @@
 """Decisions without I/O: what may inherit from what, and where a right holds."""
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
@@ -17,22 +16,6 @@ def inherits_in_circle(inheritance: Mapping[str, Iterable[str]]) -> list[str] | 
         circle: list[str] = error.args[1]  # each inherited by the next
         return circle[::-1]
     return None
-
-
-def ways(role: str, inheritance: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    """Answer the roles whose permissions `role` has, itself first, each with the shortest way to it.
-
-    A way begins with `role` and ends with the one that it leads to. Of two as short, the one by the lesser id.
-    """
-    found = {role: [role]}
-    pending = deque([role])
-    while pending:
-        here = pending.popleft()
-        for other in sorted(inheritance.get(here, ())):
-            if other not in found:
-                found[other] = [*found[here], other]
-                pending.append(other)
-    return found
 
 
 def covered(units: Iterable[str], parents: Mapping[str, str | None]) -> frozenset[str]:

@@ -19,7 +19,6 @@ from access_service.catalogue.roles import (
     get_role,
     hold_role,
     retire_role,
-    ways,
 )
 from access_service.catalogue.systems import LodgesOwn, add_system, change_system, get_system, hold_system
 
@@ -45,5 +44,4 @@ __all__ = [
     "read_catalogue",
     "retire_permission",
     "retire_role",
-    "ways",
 ]

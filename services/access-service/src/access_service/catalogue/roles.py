@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import col
 
 from access_service import decisions, events, freshness, past, rules
@@ -105,6 +106,9 @@ async def stand(session: AsyncSession, role: Role, state: str, *, now: datetime)
 async def tell_changed(session: AsyncSession, role: Role, changed: list[str], *, by: Caller, now: datetime) -> None:
     """Write the change of a role, tell of it, and have rights asked anew."""
     role.updated_at = now
+    flag_modified(
+        role, "updated_at"
+    )  # its links alone may have changed, in one instant: the version goes up all the same
     await session.flush()
     await publish(session, events.RoleChanged(changed=changed), of=role.id, version=role.version, actor=by, now=now)
     audit.record(session, "role.changed", kind="role", of=role.id, by=by, now=now, changed=changed)
@@ -119,19 +123,6 @@ async def inheritance(session: AsyncSession, system_id: str) -> dict[str, list[s
     for role, inherited in await session.execute(found):
         edges.setdefault(role, []).append(inherited)
     return edges
-
-
-async def ways(session: AsyncSession, role: Role) -> dict[str, list[Role]]:
-    """Answer the roles whose permissions this one gives, by their ids, each with the shortest way to it.
-
-    Roles that are not active give nothing and lead nowhere; this one counts whatever its state, so that a draft
-    shows what it will give.
-    """
-    here = (await session.execute(select(Role).where(col(Role.system_id) == role.system_id))).scalars()
-    known = {one.id: one for one in here if one.state == "active"} | {role.id: role}
-    edges = await inheritance(session, role.system_id)
-    usable = {above: [one for one in below if one in known] for above, below in edges.items() if above in known}
-    return {end: [known[one] for one in way] for end, way in rules.ways(role.id, usable).items()}
 
 
 async def _link(

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from access_service import catalogue
 from access_service.routes.systems import Reader, Writer
-from access_service.tables import Permission, Person, Role, RoleInheritance, RolePermission, System
+from access_service.tables import Person, Role, RoleInheritance, RolePermission, System
 from lodge_kit import etags
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
@@ -63,26 +63,8 @@ class RoleOut(BaseModel):
     updated_at: datetime
 
 
-class EffectivePermission(BaseModel):
-    """A permission that a role gives, and where it comes from."""
-
-    permission: Reference
-    action: str
-    resource_type: str
-    module: str
-    supplier_code: str | None
-    path: list[Reference] = Field(
-        description="The shortest way from this role, by what each inherits from, to the one that contains it."
-    )
-
-
 ROLES = Listing(
     RoleOut, key=col(Role.id), orders={"name": col(Role.name), "created_at": col(Role.created_at)}, default="name"
-)
-
-
-EFFECTIVE = Listing(
-    EffectivePermission, key=col(RolePermission.role_id), orders={"name": col(Permission.name)}, default="name"
 )
 
 
@@ -186,27 +168,3 @@ async def retire_role(request: Request, role_id: str, session: Session, by: Writ
     """Take a role out of use: its grants stay on record and permit nothing any more."""
     await catalogue.retire_role(session, await catalogue.hold_role(session, role_id), by=by, now=now)
     return etags.answer(request, _role(await _one_role(session, role_id)))
-
-
-@router.get("/roles/{role_id}/effective-permissions", responses=EFFECTIVE.responses)
-async def list_effective_permissions(
-    request: Request, role_id: str, session: Session, _by: Reader, ask: Annotated[Ask, EFFECTIVE.ask],
-    q: Annotated[str | None, Query(max_length=200)] = None,
-) -> Response:  # fmt: skip
-    """List what a role gives, inherited permissions too: once for each role that it comes from.
-
-    Retired permissions are left out, and so is what comes by a role that is not active.
-    """
-    ways = await catalogue.ways(session, await catalogue.get_role(session, role_id))
-    found = select(Permission, col(RolePermission.role_id))
-    found = found.join(RolePermission, col(RolePermission.permission_id) == col(Permission.id))
-    found = found.where(col(RolePermission.role_id).in_(list(ways)), col(Permission.state) == "active")
-    if q:
-        found = found.where(contains(q, col(Permission.name), col(Permission.description)))
-
-    def shown(row: Row[Permission, str]) -> EffectivePermission:
-        path = [{"id": one.id, "name": one.name} for one in ways[row[1]]]
-        permission = {"id": row[0].id, "name": row[0].name}
-        return EffectivePermission.model_validate(row[0].model_dump() | {"permission": permission, "path": path})
-
-    return await EFFECTIVE.answer(request, ask, found, shown, filename="effective-permissions")
