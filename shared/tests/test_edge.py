@@ -225,7 +225,13 @@ async def test_a_service_says_how_it_is_and_counts_what_it_does(clerk: Client) -
     counted = (await clerk.http.get("/metrics")).text
     assert 'lodge_requests_total{method="GET",route="/desk/v1/slips",status="200"} 1.0' in counted
     named = (await clerk.http.get("/internal/v1/permissions")).json()["items"]
-    assert [one["name"] for one in named] == ["desk.read", "desk.write", "desk.subscribe", "desk.webhooks"]
+    assert [one["name"] for one in named] == [
+        "desk.read",
+        "desk.write",
+        "desk.subscribe",
+        "desk.webhooks",
+        "desk.audit.read",
+    ]
 
 
 async def test_the_document_is_valid_openapi_with_problems_and_webhooks(clerk: Client) -> None:

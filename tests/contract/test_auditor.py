@@ -38,6 +38,13 @@ ALLOWED = {
     "POST /access/v1/audit-events/verify",
     "POST /enquiry/v1/audit-events/verify",
     "POST /release/v1/audit-events/verify",
+    # About oneself anybody may ask.
+    "POST /access/v1/evaluation",
+    "POST /access/v1/evaluations",
+    "POST /access/v1/explain",
+    "POST /access/v1/search/action",
+    "POST /access/v1/search/resource",
+    "POST /access/v1/search/subject",
     # What is one's own, whoever one is: keys never exceed their owner's rights.
     "POST /access/v1/keys",
     "PUT /access/v1/me/notices",
@@ -53,6 +60,7 @@ BODIES = {
 """What passes where the right is asked for after the body was read."""
 CLOSED = {
     "/access/v1/service-accounts",
+    "/access/v1/explain",  # a question, not a list
     *(f"/{name}/v1/{what}" for name in ("access", "enquiry", "release")
       for what in ("webhooks", "deliveries", "events", "event-types")),
 }  # fmt: skip

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from access_service import tables
 from access_service.decisions import decide
-from access_service.judging import Decision, Question, Reason
+from access_service.judging import Decision, DecisionReason, Question
 from access_service.searching.actions import actions
 from access_service.searching.resources import resources
 from access_service.searching.subjects import subjects
@@ -214,14 +214,14 @@ def covers(grant: Grant, units: list[Any], environment: Any) -> bool:
     return grant.unit in (None, *units) and grant.environment in (None, environment)
 
 
-def expected(house: House, question: Question) -> Reason:
+def expected(house: House, question: Question) -> DecisionReason:
     who = who_is(house, question)
     if who is None:
-        return Reason.SUBJECT_UNKNOWN
+        return DecisionReason.SUBJECT_UNKNOWN
     known = meant(house, question)
     if not known:
-        return Reason.PERMISSION_UNKNOWN
-    found = {Reason.NOT_HELD}
+        return DecisionReason.PERMISSION_UNKNOWN
+    found = {DecisionReason.NOT_HELD}
     for place in known:
         permission = house.permissions[place]
         registered = house.registered.get((permission.system, question.resource_type, question.resource), {})
@@ -230,13 +230,18 @@ def expected(house: House, question: Question) -> Reason:
         units = above(house, properties.get("org_unit"))
         for grant in held(house, who, place):
             if grant is not None and not covers(grant, units, properties.get("environment")):
-                found.add(Reason.HELD_ELSEWHERE)
+                found.add(DecisionReason.HELD_ELSEWHERE)
             else:
                 _, email, unit = house.people.get(who, ("", None, None))
                 subject = {"email": email, "org_unit": unit}
                 holds = CONDITIONS[permission.condition](subject, properties, question.context)
-                found.add(Reason.HELD if holds else Reason.CONDITION_NOT_MET)
-    order = (Reason.HELD, Reason.CONDITION_NOT_MET, Reason.HELD_ELSEWHERE, Reason.NOT_HELD)
+                found.add(DecisionReason.HELD if holds else DecisionReason.CONDITION_NOT_MET)
+    order = (
+        DecisionReason.HELD,
+        DecisionReason.CONDITION_NOT_MET,
+        DecisionReason.HELD_ELSEWHERE,
+        DecisionReason.NOT_HELD,
+    )
     return next(reason for reason in order if reason in found)
 
 
@@ -340,7 +345,7 @@ async def test_sql_decides_what_plain_loops_decide(app: FastAPI, time: Any, hous
         for question in house.questions:
             found = await decide(session, question, at=time.now)
             assert found.reason is expected(house, question), question
-            assert found.permit is (found.reason is Reason.HELD)
+            assert found.permit is (found.reason is DecisionReason.HELD)
             assert found.subject == who_is(house, question)
             demand_true(house, question, found)
         await session.rollback()
@@ -352,7 +357,7 @@ async def test_sql_decides_what_plain_loops_decide(app: FastAPI, time: Any, hous
 async def test_a_search_finds_those_for_which_it_permits(app: FastAPI, time: Any, house: House, limit: int) -> None:
     def permitted(question: Question, **change: str) -> bool:
         asked = {name: getattr(question, name) for name in Question.__dataclass_fields__} | change
-        return expected(house, Question(**asked)) is Reason.HELD
+        return expected(house, Question(**asked)) is DecisionReason.HELD
 
     async def whole(search: Any, session: AsyncSession, question: Question) -> list[str]:
         found: list[str] = []

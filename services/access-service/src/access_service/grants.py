@@ -156,7 +156,10 @@ async def _tell_given(session: AsyncSession, grant: Grant, *, by: Caller, now: d
     }  # fmt: skip
     fact = events.GrantCreated(holder=grant.subject, **facts)
     await publish(session, fact, of=grant.id, version=grant.version, actor=by, now=now)
-    audit.record(session, "grant.created", kind="grant", of=grant.id, by=by, now=now, subject=grant.subject, **facts)
+    audit.record(
+        session, "grant.created", kind="grant", of=grant.id, by=by, now=now, personal=[], subject=grant.subject,
+        **facts,
+    )  # fmt: skip
     await _rights_changed(session, grant.subject)
 
 

@@ -83,7 +83,7 @@ class Candidate:
         return (not self.there, self.condition is not None, self.grant or "", self.permission)
 
 
-class Reason(StrEnum):
+class DecisionReason(StrEnum):
     """Why it was decided so; stable codes, of which there may be more."""
 
     HELD = "held"
@@ -114,12 +114,12 @@ class Decision:
     """Permit or deny, why, about whom (Lodge's id), and by which path."""
 
     permit: bool
-    reason: Reason
+    reason: DecisionReason
     subject: str | None = None
     path: Path | None = None
 
 
-UNKNOWN = Decision(permit=False, reason=Reason.SUBJECT_UNKNOWN)
+UNKNOWN = Decision(permit=False, reason=DecisionReason.SUBJECT_UNKNOWN)
 
 
 def effective(registered: Properties, said: Properties, *, request_wins: bool) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def covers(org_unit: str | None, environment: str | None, *, units: Iterable[str
 def judge(question: Question, subject: Subject, candidates: Sequence[Candidate], *, known: bool) -> Decision:
     """Decide from all ways in which the permission is held; `known` says whether any system has it at all."""
     if not candidates:
-        return Decision(False, Reason.NOT_HELD if known else Reason.PERMISSION_UNKNOWN, subject.id)  # noqa: FBT003 - its first field
+        return Decision(False, DecisionReason.NOT_HELD if known else DecisionReason.PERMISSION_UNKNOWN, subject.id)  # noqa: FBT003 - its first field
     first: Decision | None = None
     for one in sorted(candidates, key=lambda candidate: candidate.rank):
         found = _weigh(question, subject, one)
@@ -148,11 +148,11 @@ def judge(question: Question, subject: Subject, candidates: Sequence[Candidate],
 
 def _weigh(question: Question, subject: Subject, one: Candidate) -> Decision:
     if not one.there:
-        return Decision(False, Reason.HELD_ELSEWHERE, subject.id, _path(one, None))  # noqa: FBT003
+        return Decision(False, DecisionReason.HELD_ELSEWHERE, subject.id, _path(one, None))  # noqa: FBT003
     if one.condition is None:
-        return Decision(True, Reason.HELD, subject.id, _path(one, None))  # noqa: FBT003
+        return Decision(True, DecisionReason.HELD, subject.id, _path(one, None))  # noqa: FBT003
     outcome = conditions.weigh(one.condition, **seen(question, subject, one))
-    reason = Reason.HELD if outcome.holds else Reason.CONDITION_NOT_MET
+    reason = DecisionReason.HELD if outcome.holds else DecisionReason.CONDITION_NOT_MET
     return Decision(outcome.holds, reason, subject.id, _path(one, outcome))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Row, select
 from sqlmodel import col
 
 from access_service import rights
-from access_service.judging import Reason
+from access_service.judging import DecisionReason
 from access_service.tables import DecisionRecord, System
 from lodge_kit.directory import Reference, reference
 from lodge_kit.identity import Caller, requires
@@ -44,7 +44,7 @@ class DecisionRecordOut(BaseModel):
     resource_id: str
     system: Reference | None
     decision: bool
-    reason: Reason
+    reason: DecisionReason
     path: DecisionPath
     model: str
     request_id: str

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from access_service import decision_records, decisions, process
 from access_service.asking import Asker
-from access_service.judging import Decision, Question, Reason
+from access_service.judging import Decision, DecisionReason, Question
 from access_service.routes.authzen import AuthZenRoute, Evaluation, Properties
 from lodge_kit.identity import Authenticated
 from lodge_kit.problems import BadRequest, Problem
@@ -24,12 +24,12 @@ _REQUESTABLE = timedelta(hours=1)
 """How long what a denial says of asking for access is worth anything."""
 
 _SENTENCES = {
-    Reason.HELD: "A grant that holds now contains this permission.",
-    Reason.SUBJECT_UNKNOWN: "The subject is unknown or not active.",
-    Reason.PERMISSION_UNKNOWN: "No system that is meant has this action on this type of resource.",
-    Reason.NOT_HELD: "No grant that holds now contains this permission.",
-    Reason.HELD_ELSEWHERE: "The permission is held for other org units or environments only.",
-    Reason.CONDITION_NOT_MET: "The permission is held, and its condition is not met.",
+    DecisionReason.HELD: "A grant that holds now contains this permission.",
+    DecisionReason.SUBJECT_UNKNOWN: "The subject is unknown or not active.",
+    DecisionReason.PERMISSION_UNKNOWN: "No system that is meant has this action on this type of resource.",
+    DecisionReason.NOT_HELD: "No grant that holds now contains this permission.",
+    DecisionReason.HELD_ELSEWHERE: "The permission is held for other org units or environments only.",
+    DecisionReason.CONDITION_NOT_MET: "The permission is held, and its condition is not met.",
 }
 
 Semantic = Literal["execute_all", "deny_on_first_deny", "permit_on_first_permit"]
@@ -46,7 +46,7 @@ class AccessRequest(BaseModel):
 class DecisionContext(BaseModel):
     """Why it was decided so."""
 
-    reason: Reason
+    reason: DecisionReason
     detail: str
     """The reason in a sentence."""
     evaluation_id: str
@@ -217,7 +217,7 @@ def answer(decision: Decision, question: Question, *, id: str, portal_url: str, 
         context.role, context.grant = path.roles[-1], path.grant
     if path is not None and path.condition is not None:
         context.error = path.condition.error
-    if decision.reason in (Reason.NOT_HELD, Reason.HELD_ELSEWHERE):
+    if decision.reason in (DecisionReason.NOT_HELD, DecisionReason.HELD_ELSEWHERE):
         context.access_request = _access_request(question, portal_url=portal_url, now=now)
     return Evaluated(decision=decision.permit, context=context)
 

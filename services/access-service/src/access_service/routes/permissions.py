@@ -20,7 +20,7 @@ from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
-from lodge_kit.texts import Name
+from lodge_kit.texts import Name, Words
 from lodge_kit.world import Now
 
 router = APIRouter(tags=["catalogue"], route_class=IdempotentRoute)
@@ -34,8 +34,8 @@ class PermissionChange(Change):
     resource_type: Name = Field(default="", examples=["student_record"])
     description: str = Field(default="", max_length=2_000)
     module: str = Field(default="", max_length=200, examples=["Registry"])
-    supplier_code: str | None = Field(default=None, min_length=1, max_length=200, examples=["SRS-AMD-01"])
-    condition: str | None = Field(
+    supplier_code: Words | None = Field(default=None, min_length=1, max_length=200, examples=["SRS-AMD-01"])
+    condition: Words | None = Field(
         default=None, min_length=1, max_length=4_000, examples=["resource.properties.owner == subject.email"],
         description="In CEL: what must hold besides the role, of subject, resource, action and context.",
     )  # fmt: skip
