@@ -97,7 +97,7 @@ async def change(session: AsyncSession, unit: OrgUnit, facts: Mapping[str, Any],
     for name, value in facts.items():
         setattr(unit, name, value)
     unit.updated_at = now
-    audit.record(session, "org-unit.changed", kind="org-unit", of=unit.id, by=by, now=now, **facts)
+    audit.record(session, "org-unit.changed", kind="org-unit", of=unit.id, by=by, now=now, personal=[], **facts)
     await session.flush()
 
 

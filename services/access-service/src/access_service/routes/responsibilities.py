@@ -25,6 +25,7 @@ from lodge_kit.ids import PATTERN, Id
 from lodge_kit.listing import Ask, Listing
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
+from lodge_kit.texts import Name
 from lodge_kit.world import Here, Now
 
 router = APIRouter(tags=["responsibilities"], route_class=IdempotentRoute)
@@ -47,9 +48,7 @@ class ResponsibilityIn(ResponsibilityChange):
 
     function: Id
     product: ProductId = Field(description="A product of release-service.")
-    product_name: str | None = Field(
-        default=None, min_length=1, max_length=200, description="What the product is called, for the matrix."
-    )
+    product_name: Name | None = Field(default=None, description="What the product is called, for the matrix.")
     letter: Letter = Field(description="Responsible, accountable, consulted, informed.")
     holder: Id = Field(description="A person, a post, or (not for A) a group.")
     starts_on: date | None = Field(default=None, description="The first day; today where it is left out.")

@@ -22,6 +22,7 @@ from lodge_kit.identity import Caller, requires
 from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, contains
 from lodge_kit.problems import NotFound
+from lodge_kit.texts import Name
 from lodge_kit.world import Now
 
 router = APIRouter(tags=["responsibilities"], route_class=IdempotentRoute)
@@ -34,7 +35,7 @@ Skill = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whi
 class SupportFunctionChange(Change):
     """What may be changed of a support function."""
 
-    name: str = Field(default="", min_length=1, max_length=200)
+    name: Name = Field(default="")
     description: str = Field(default="", max_length=2_000)
     skills: list[Skill] = Field(default=[], max_length=50, description="What whoever does it must be able to do.")
     position: int | None = Field(default=None, ge=0, le=1_000_000, description="Where it stands in the matrix.")
@@ -44,7 +45,7 @@ class SupportFunctionIn(SupportFunctionChange):
     """A support function to add."""
 
     key: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["testing"])
-    name: str = Field(min_length=1, max_length=200, examples=["Testing"])
+    name: Name = Field(examples=["Testing"])
 
 
 class SupportFunctionOut(BaseModel):
@@ -65,7 +66,7 @@ class SupportFunctionOut(BaseModel):
 class PostChange(Change):
     """What may be changed of a post."""
 
-    name: str = Field(default="", min_length=1, max_length=200)
+    name: Name = Field(default="")
     org_unit: Id | None = None
     holder: Id | None = Field(default=None, description="The person who holds it; null is vacant.")
 
@@ -73,7 +74,7 @@ class PostChange(Change):
 class PostIn(PostChange):
     """A post to add."""
 
-    name: str = Field(min_length=1, max_length=200, examples=["Head of Registry"])
+    name: Name = Field(examples=["Head of Registry"])
 
 
 class PostOut(BaseModel):
