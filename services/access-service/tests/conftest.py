@@ -25,13 +25,12 @@ ADMINISTRATOR = "per_01J0000000000000000000ADMN"
 
 
 class Time:
-    """A clock that the test moves; each reading is a microsecond later, so that no two changes share an instant."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
 
     def __call__(self) -> datetime:
-        self.now += timedelta(microseconds=1)
         return self.now
 
 
@@ -149,13 +148,15 @@ PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 
 class Directory:
-    """Calls /scim/v2 as one caller."""
+    """Calls /scim/v2 as one caller; between two calls time passes, so that no two changes share an instant."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, time: Time) -> None:
         self.client = client
+        self.time = time
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         """Make a call; `if_match="…"` is the header If-Match."""
+        self.time.now += timedelta(milliseconds=1)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         options = {"json": body} if body is not None else {}
         return await self.client.call(method, f"/scim/v2{path}", headers=named, **options)
@@ -202,8 +203,8 @@ class Directory:
 
 
 @pytest.fixture
-def directory(client: Client) -> Directory:
-    return Directory(client.acting(DIRECTORY, (rights.PEOPLE_READ, rights.PEOPLE_WRITE)))
+def directory(client: Client, time: Time) -> Directory:
+    return Directory(client.acting(DIRECTORY, (rights.PEOPLE_READ, rights.PEOPLE_WRITE)), time)
 
 
 @pytest.fixture

@@ -260,7 +260,7 @@ async def test_a_group_that_holds_lodges_own_roles_is_filled_by_those_who_could_
 async def test_nobody_joins_a_group_by_oneself(directory: Any, client: Client) -> None:
     (ann,) = await directory.users("ann")
     group = await directory.group("Team")
-    own = type(directory)(client.acting(ann, (rights.PEOPLE_READ, rights.PEOPLE_WRITE)))
+    own = type(directory)(client.acting(ann, (rights.PEOPLE_READ, rights.PEOPLE_WRITE)), directory.time)
     refused = await own.patch(f"/Groups/{group['id']}", {"op": "add", "path": "members", "value": [{"value": ann}]})
     assert refused.status_code == 403
     assert await directory.members(group["id"]) == []

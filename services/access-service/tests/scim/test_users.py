@@ -222,7 +222,8 @@ async def test_a_keeper_of_one_faculty_sees_and_changes_its_people_only(
         client.acting(
             "per_01J0000000000000000000DEAN",
             {rights.PEOPLE_READ.name: [science["id"]], rights.PEOPLE_WRITE.name: [science["id"]]},
-        )
+        ),
+        directory.time,
     )
     assert [one["id"] for one in (await keeper.get("/Users"))["Resources"]] == [inside["id"]]
     change = {"op": "replace", "path": "title", "value": "Dean"}
