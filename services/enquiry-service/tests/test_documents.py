@@ -60,6 +60,7 @@ async def test_nothing_answers_without_a_token_of_the_gateway(
 
 async def test_every_right_is_in_the_catalogue_with_its_roles(client: Client, app: FastAPI) -> None:
     found = {one["name"]: one for one in (await client.http.get("/internal/v1/permissions")).json()["items"]}
-    assert {one.name for one in app.state.service.permissions} | {"enquiry.subscribe", "enquiry.webhooks"} == set(found)
+    of_the_kit = {"enquiry.subscribe", "enquiry.webhooks", "enquiry.audit.read"}
+    assert {one.name for one in app.state.service.permissions} | of_the_kit == set(found)
     assert found["enquiry.file"]["roles"] == ["member"]
     assert all(name.startswith("enquiry.") and one["description"].endswith(".") for name, one in found.items())
