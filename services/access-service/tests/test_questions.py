@@ -293,7 +293,7 @@ async def test_one_may_ask_about_oneself_and_about_others_with_the_right_only(de
     everywhere = await desk.give("head")
     path = f"/access/v1/people/{desk.ids['alice']}/access"
     alice = client.acting(desk.ids["alice"])
-    for own in (path, "/access/v1/people/me/access"):
+    for own in (path, "/access/v1/people/me/access", "/access/v1/me/access"):
         assert len((await alice.get(own)).json()["items"]) == 2
     assert (await desk.why("me", client=alice))["decision"]
     assert (await desk.why("ext-a", client=alice))["decision"]
@@ -314,6 +314,23 @@ async def test_one_may_ask_about_oneself_and_about_others_with_the_right_only(de
     assert (hidden["decision"], hidden["reason"], hidden["held"]) == (True, "held", [])
     assert everywhere not in str(hidden)
     assert hidden["sentence"].endswith("by a grant that you may not see.")
+
+
+async def test_what_i_hold_is_asked_without_a_right_by_people_and_by_programs(
+    desk: Desk, client: Client, time: Time
+) -> None:
+    desk.ids["account"] = (await desk.admin.made("/access/v1/service-accounts", name="timetable"))["id"]
+    grants = {who: await desk.give(subject=who) for who in ("alice", "account")}
+    time.after(days=1)
+    for who, grant in grants.items():
+        own = client.acting(desk.ids[who])
+        assert (await own.get("/access/v1/me/access")).json()["items"] == await desk.access(who)
+        (row,) = (await own.get("/access/v1/me/access", params={"expand": "permissions"})).json()["items"]
+        assert (row["grant"], row["permission"]["name"]) == (grant, "record.amend")
+        assert (await own.get("/access/v1/me/access", params={"as_of": "2026-05-31"})).json()["items"] == []
+    nobody = client.acting("per_01J00000000000000000000N0T")
+    assert (await nobody.get("/access/v1/me/access")).status_code == 404
+    assert (await client.acting("anonymous").get("/access/v1/me/access")).status_code == 401
 
 
 # -- why, why not, why no longer

@@ -102,6 +102,15 @@ class Wanted:
 # -- what somebody can reach
 
 
+@router.get("/me/access", responses=ACCESS.responses)
+async def list_own_access(
+    request: Request, session: Session, by: Authenticated, wanted: Annotated[Wanted, Depends()]
+) -> Response:
+    """List everything that you can reach: each role, where, since when, through which group, by whom."""
+    await holding.demand_subject(session, by.id[:3], by.id)
+    return await wanted.answer(request, by.id, "*")
+
+
 @router.get("/people/{person_id}/access", responses=ACCESS.responses)
 async def list_access_of_person(
     request: Request, person_id: str, session: Session, by: Authenticated, wanted: Annotated[Wanted, Depends()]
