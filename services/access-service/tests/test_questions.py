@@ -263,6 +263,24 @@ async def test_what_a_role_gave_is_read_of_any_day(desk: Desk, time: Time) -> No
     assert await desk.rows(path) == []
     (row,) = await desk.rows(path, as_of=(made - timedelta(hours=1)).isoformat())
     assert (row["name"], row["role"]["name"]) == ("record.amend", "Clerk")
+    assert [one["name"] for one in row["path"]] == ["Head", "Clerk"]
+
+
+async def test_what_a_role_gives_is_told_with_the_shortest_way_to_it(desk: Desk) -> None:
+    permission = {"name": "record.view", "action": "view", "resource_type": "student_record"}
+    view = (await desk.admin.made(f"/access/v1/systems/{desk.ids['system']}/permissions", **permission))["id"]
+    await desk.change(f"/access/v1/roles/{desk.ids['clerk']}", permissions=[view, desk.ids["amend"]])
+    deputy = await desk.role("Deputy", inherits=[desk.ids["head"]], permissions=[view])
+    dean = await desk.role("Dean", inherits=[deputy, desk.ids["head"]])
+    path = f"/access/v1/roles/{dean}/effective-permissions"
+    found = {row["name"]: [one["name"] for one in row["path"]] for row in await desk.rows(path)}
+    assert found == {"record.amend": ["Dean", "Head", "Clerk"], "record.view": ["Dean", "Deputy"]}
+    (first,) = (await desk.admin.get(path, params={"sort": "-name", "limit": 1})).json()["items"]
+    assert (first["name"], first["role"]["name"]) == ("record.view", "Deputy")
+    answer = await desk.admin.get(path, headers={"Accept": "text/csv"})
+    assert len(list(csv.DictReader(io.StringIO(answer.text)))) == 2
+    await desk.admin.post(f"/access/v1/roles/{dean}/retire")
+    assert await desk.rows(path) == []
 
 
 async def test_members_are_those_of_the_day(desk: Desk, time: Time) -> None:

@@ -1,5 +1,6 @@
 """Laws of the rules: trees of org units, scopes of permissions, warnings."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 
@@ -46,6 +47,29 @@ def test_what_exceeds_is_what_is_wanted_somewhere_and_not_held_there(
         return {*"abc", "elsewhere"} if scope == "*" else set(scope)
 
     assert rules.exceeding(wanted, held) == sorted(n for n in wanted if not places(wanted, n) <= places(held, n))
+
+
+Inheritance = st.dictionaries(st.sampled_from("abcde"), st.sets(st.sampled_from("abcde")))
+"""Circles among them, too: such as there may be of different days."""
+
+
+@given(inheritance=Inheritance)
+def test_each_role_is_led_to_by_the_shortest_way_and_of_these_the_first(inheritance: dict[str, set[str]]) -> None:
+    def simple(way: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        yield way
+        for inner in inheritance.get(way[-1], ()):
+            if inner not in way:
+                yield from simple((*way, inner))
+
+    expected: dict[str, tuple[str, ...]] = {}
+    for way in sorted(simple(("a",)), key=lambda one: (len(one), one)):
+        expected.setdefault(way[-1], way)
+    found = rules.shortest_ways(inheritance, "a")
+    assert list(found.items()) == list(expected.items())
+    for containing in (expected.keys(), {*expected} - {"a"}):
+        if containing:
+            nearest = min((expected[one] for one in containing), key=lambda way: (len(way), way))
+            assert rules.shortest_way(inheritance, "a", containing) == nearest
 
 
 @given(hours=st.lists(st.integers(0, 500), max_size=20), life=st.integers(1, 500))

@@ -1,5 +1,6 @@
 """Decisions without I/O: what may inherit from what, and where a right holds."""
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
@@ -79,17 +80,20 @@ def warning_due(left: timedelta, warned: int | None = None) -> int | None:
 
 def shortest_way(inheritance: Mapping[str, Iterable[str]], given: str, containing: Iterable[str]) -> tuple[str, ...]:
     """Answer the roles from the given one to the nearest of `containing`; of ways equally short, the first by id."""
-    goals = set(containing)
-    reached: set[str] = {given}
-    ways: list[tuple[str, ...]] = [(given,)]
-    while ways:
-        found = [way for way in ways if way[-1] in goals]
-        if found:
-            return min(found)
-        further: list[tuple[str, ...]] = []
-        for way in sorted(ways):
-            fresh = [role for role in sorted(inheritance.get(way[-1], ())) if role not in reached]
-            reached.update(fresh)
-            further += [(*way, role) for role in fresh]
-        ways = further
-    raise LookupError(f"no role out of {goals} is inherited by {given}")
+    ways, goals = shortest_ways(inheritance, given), set(containing)
+    if goals.isdisjoint(ways):
+        raise LookupError(f"no role out of {goals} is inherited by {given}")
+    return next(way for role, way in ways.items() if role in goals)
+
+
+def shortest_ways(inheritance: Mapping[str, Iterable[str]], given: str) -> dict[str, tuple[str, ...]]:
+    """Answer each role that is inherited by the given one with the way to it, shorter ones first, then by id."""
+    ways: dict[str, tuple[str, ...]] = {given: (given,)}
+    waiting = deque(ways)
+    while waiting:
+        role = waiting.popleft()
+        for inherited in sorted(inheritance.get(role, ())):
+            if inherited not in ways:
+                ways[inherited] = (*ways[role], inherited)
+                waiting.append(inherited)
+    return ways

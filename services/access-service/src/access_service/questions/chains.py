@@ -1,14 +1,16 @@
 """What leads where on a day: which roles have another's permissions by inheritance, which units a unit is below."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Select, any_, select
+from sqlalchemy import CTE, Select, any_, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import history, past
+from access_service import history, past, rules
 from access_service.history import When
 from access_service.tables import OrgUnit, Permission, Role
+from lodge_kit.tables import IdText
 
 
 async def leading_to_role(session: AsyncSession, role: str, when: When) -> Mapping[str, Sequence[str]]:
@@ -34,6 +36,14 @@ async def _chains(session: AsyncSession, start: Select[str], of: str, when: When
                 found[outer] = (outer, *found[inner])
                 fresh.append(outer)
     return found
+
+
+async def led_to(session: AsyncSession, role: str, when: When) -> Mapping[str, Sequence[str]]:
+    """Answer the roles of which a role had all then, the nearest first, each with the shortest chain from it."""
+    inherits: dict[str, list[str]] = defaultdict(list)
+    for outer, inner in await session.execute(_BELOW, {"wanted": [role], **when.parameters}):
+        inherits[outer].append(inner)
+    return rules.shortest_ways(inherits, role) if inherits else {}
 
 
 async def unit_with_above(session: AsyncSession, unit: str, when: When) -> Collection[str]:
@@ -77,6 +87,20 @@ def _above() -> Select[str, str]:
     )
 
 
+def _below() -> CTE:
+    """Answer a role and those below it, each with every role that inherits it: of the first, none ('')."""
+    reached = _ITSELF.add_columns(literal("", IdText).label("outer")).cte("reached", recursive=True)
+    inherits = history.linked(past.INHERITS)
+    return reached.union(
+        select(inherits.c.inner, inherits.c.outer)
+        .join_from(reached, inherits, inherits.c.outer == reached.c.id)
+        .join(Role, col(Role.id) == inherits.c.inner)
+        .where(history.active(Role))
+    )
+
+
 _ITSELF = select(col(Role.id)).where(col(Role.id) == any_(history.WANTED), history.active(Role))
 _CONTAINING, _ABOVE = _containing(), _above()
+_reached = _below()
+_BELOW = select(_reached.c.outer, _reached.c.id)
 _UNIT_ABOVE = select(history.state(OrgUnit)).where(col(OrgUnit.id) == any_(history.WANTED))

@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, Subquery, Text, and_, func, literal, or_, select
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, any_, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -16,7 +17,7 @@ from sqlmodel import col
 from access_service import history, past
 from access_service.history import Found, When
 from access_service.questions import ways
-from access_service.questions.ways import KINDS, SOMEBODY, SUBJECT, contained
+from access_service.questions.ways import KINDS, SOMEBODY, contained
 from access_service.tables import Group, OrgUnit, Permission, Person, Role, ServiceAccount, System
 from lodge_kit.identity import Scope
 from lodge_kit.problems import NotFound
@@ -58,9 +59,9 @@ def holders(
     return rows.params(wanted=list(roles), **when.parameters)
 
 
-def contents(role: str, when: When) -> Found:
-    """Answer the permissions that a role had then, its own and inherited ones, each with a role that contained it."""
-    return select(_CONTENTS_OF).params(subject=role, **when.parameters)
+def contents(roles: Collection[str], when: When) -> Found:
+    """Answer the permissions that roles contained then, each once, with the first of the roles that did."""
+    return select(_CONTENTS_OF).params(wanted=list(roles), **when.parameters)
 
 
 def members(group: str, when: When) -> Select[Person, datetime]:
@@ -150,13 +151,14 @@ def _holders_of() -> Subquery:
 
 
 def _contents_of() -> Subquery:
-    inside = contained(
-        select(literal("", Text).label("way"), col(Role.id).label("role_id")).where(col(Role.id) == SUBJECT)
-    )
+    contains = history.linked(past.CONTAINS)
     return (
         select(col(Permission.id).label("key"), *_permission())
-        .join_from(inside, Permission, col(Permission.id) == inside.c.permission_id)
-        .join(_container, col(_container.id) == inside.c.contained_in)
+        .ext(distinct_on(contains.c.inner))
+        .join_from(contains, Permission, col(Permission.id) == contains.c.inner)
+        .join(_container, col(_container.id) == contains.c.outer)
+        .where(contains.c.outer == any_(history.WANTED), history.active(Permission))
+        .order_by(contains.c.inner, func.array_position(history.WANTED, contains.c.outer))
         .subquery("found")
     )
 

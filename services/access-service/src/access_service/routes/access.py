@@ -57,6 +57,12 @@ class HeldPermission(BaseModel):
     role: Reference = Field(description="The role that contains it: the one held, or one that it inherits from.")
 
 
+class EffectivePermission(HeldPermission):
+    """A permission of a role, its own or an inherited one."""
+
+    path: list[Reference] = Field(description="From the role that was asked about to the nearest that contains it.")
+
+
 class AccessOut(Way):
     """One way in which somebody holds a role, or with `expand=permissions` one of its permissions."""
 
@@ -76,7 +82,7 @@ _SINCE: Mapping[str, ColumnElement[Any]] = {"since": column("since", Instant)}
 
 ACCESS = Listing(AccessOut, key=_KEY, orders={**_ORDERS, **_SINCE}, default="system")
 HOLDERS = Listing(HolderOut, key=_KEY, orders={"holder": column("who_name", Text), **_SINCE}, default="holder")
-CONTENTS = Listing(HeldPermission, key=_KEY, orders={"name": column("permission_name", Text)}, default="name")
+CONTENTS = Listing(EffectivePermission, key=_KEY, orders={"name": column("permission_name", Text)}, default="name")
 
 
 System = Annotated[str | None, Query(max_length=200, description="Only what is of this system: its id or its key.")]
@@ -171,11 +177,11 @@ class Held:
         found = holding.holders(
             list(leading), self.when, scope=by.scope(rights.GRANTS_READ), units=units, environment=self.environment
         )
-        names = await chains.role_names(session, leading)
+        paths = await _named(session, leading)
 
         def shown(row: Row[*tuple[Any, ...]]) -> HolderOut:
-            path = [Reference(id=one, name=names[one]) for one in leading[row.role_id]]
-            return HolderOut(**_way(row), holder=Reference(id=row.who, name=row.who_name), path=path)
+            holder = Reference(id=row.who, name=row.who_name)
+            return HolderOut(**_way(row), holder=holder, path=paths[row.role_id])
 
         return await HOLDERS.answer(request, self.ask, found, shown, filename="holders")
 
@@ -208,11 +214,22 @@ async def list_effective_permissions(
 ) -> Response:  # fmt: skip
     """List the permissions that a role gives: its own and inherited ones. A role that is not active gives none."""
     role = await catalogue.get_role(session, role_id)
-    found = holding.contents(role.id, when)
-    return await CONTENTS.answer(request, ask, found, _permission, filename="permissions")
+    below = await chains.led_to(session, role.id, when)
+    paths = await _named(session, below)
+
+    def shown(row: Row[*tuple[Any, ...]]) -> EffectivePermission:
+        return EffectivePermission(**_permission(row).model_dump(), path=paths[row.container_id])
+
+    return await CONTENTS.answer(request, ask, holding.contents(list(below), when), shown, filename="permissions")
 
 
 # -- rows shown
+
+
+async def _named(session: AsyncSession, ways: Mapping[str, Sequence[str]]) -> Mapping[str, list[Reference]]:
+    """Answer chains of roles with their names."""
+    names = await chains.role_names(session, ways)
+    return {role: [Reference(id=one, name=names[one]) for one in way] for role, way in ways.items()}
 
 
 def _access(row: Row[*tuple[Any, ...]]) -> AccessOut:
