@@ -293,6 +293,55 @@ async def test_members_are_those_of_the_day(desk: Desk, time: Time) -> None:
     assert (member["name"], member["added_at"]) == ("Alice", "2026-06-01T12:01:00Z")
 
 
+async def test_who_was_deleted_is_told_of_by_name_in_answers_about_the_past(desk: Desk, time: Time) -> None:
+    await desk.give("clerk", "team")
+    await desk.join()
+    before, ids = time.now.isoformat(), desk.ids
+    time.after(days=1)
+    carol = await desk.admin.made("/access/v1/people", user_name="carol", name="Carol")
+    directory = desk.admin.acting(carol["id"], rights.ALL)
+    for path in (f"Groups/{ids['team']}", f"Users/{ids['alice']}", f"Users/{ids['bob']}"):
+        assert (await directory.call("DELETE", f"/scim/v2/{path}")).status_code == 204
+    time.after(days=1)
+    (reached,) = await desk.access(as_of=before)
+    assert (reached["group"]["name"], reached["granted_by"]["name"]) == ("Registry team", "Bob")
+    (holder,) = await desk.rows(f"/access/v1/permissions/{ids['amend']}/holders", as_of=before)
+    assert (holder["holder"]["name"], holder["group"]["name"]) == ("Alice", "Registry team")
+    members = f"/access/v1/groups/{ids['team']}/members"
+    assert [one["name"] for one in await desk.rows(members, as_of=before)] == ["Alice"]
+    assert await desk.rows(members) == []
+    for when in (before, time.now.isoformat()):
+        told = await desk.why("ext-a", as_of=when)
+        assert [step["name"] for step in told["paths"][0]["steps"]][:2] == ["Alice", "Registry team"]
+        assert told["paths"][0]["steps"][2]["by"]["name"] == "Bob"
+
+
+async def test_an_org_unit_that_others_stood_below_stays_for_the_answers_about_the_past(desk: Desk, time: Time) -> None:
+    university = await desk.unit("University")
+    science = await desk.unit("Science", parent=university)
+    physics = await desk.unit("Physics", parent=science)
+    await desk.give(org_unit=university)
+    before = time.now.isoformat()
+    time.after(days=1)
+    await desk.change(f"/access/v1/org-units/{physics}", parent=None)
+    time.after(days=1)
+    gone = await desk.admin.call("DELETE", f"/access/v1/org-units/{science}", headers={"If-Match": "*"})
+    assert (gone.status_code, gone.json()["code"]) == (409, "org-unit-in-use")
+    assert (await desk.why(org_unit=physics, as_of=before))["decision"]
+    holders = f"/access/v1/permissions/{desk.ids['amend']}/holders"
+    assert len(await desk.rows(holders, org_unit=physics, as_of=before)) == 1
+    assert await desk.rows(holders, org_unit=physics) == []
+
+
+async def test_an_org_unit_that_was_a_mistake_is_told_of_by_its_last_name(desk: Desk, time: Time) -> None:
+    science, mistake = await desk.unit("Science"), await desk.unit("Sience")
+    await desk.give(org_unit=science)
+    time.after(days=1)
+    gone = await desk.admin.call("DELETE", f"/access/v1/org-units/{mistake}", headers={"If-Match": "*"})
+    assert gone.status_code == 204
+    assert (await desk.why(org_unit=mistake))["sentence"].endswith("Clerk is held for Science only, not for Sience.")
+
+
 async def test_what_is_nobodys_and_nothing_is_not_found(desk: Desk) -> None:
     gone = "01J00000000000000000000N0T"
     for path in (

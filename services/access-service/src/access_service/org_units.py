@@ -1,6 +1,6 @@
 """The tree of org units: what a scope is measured by."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from http import HTTPStatus
 from typing import Any
@@ -12,11 +12,15 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from access_service import freshness, past, rules
-from access_service.tables import Appointment, Grant, OrgUnit, Person, Post
+from access_service.tables import Appointment, Grant, OrgUnit, PastStanding, Person, Post
 from lodge_kit import audit, ids
+from lodge_kit.audit import recording
 from lodge_kit.identity import Caller
 from lodge_kit.problems import Conflict, Invalid, NotFound, Problem
+from lodge_kit.tables import AuditEvent
 
+DELETED = "org-unit.deleted"
+"""The deed that is on record, with its last name, of a unit that there is no more."""
 DEEPEST = 32
 """Levels of the tree: it is answered as one document, and what reads that is not to run out of stack."""
 
@@ -125,17 +129,30 @@ async def reopen(session: AsyncSession, unit: OrgUnit, *, by: Caller, now: datet
 
 async def delete(session: AsyncSession, unit: OrgUnit, *, by: Caller, now: datetime) -> None:
     """Delete a unit that was made by mistake. Raises `OrgUnitInUse` where anything is or was placed in it."""
-    audit.record(session, "org-unit.deleted", kind="org-unit", of=unit.id, by=by, now=now, name=unit.name)
+    audit.record(session, DELETED, kind="org-unit", of=unit.id, by=by, now=now, name=unit.name)
+    in_use = OrgUnitInUse(
+        "Something is or was placed in this org unit, and the record of it stays. Close the unit instead: POST"
+        f" /access/v1/org-units/{unit.id}/close."
+    )
+    await _lock(session)
+    # No foreign key guards those that stood below it: what they stood below then is a state like others'.
+    if (await session.execute(select(exists().where(col(PastStanding.state) == unit.id)))).scalar():
+        raise in_use
     try:
         async with session.begin_nested():
             await session.delete(unit)
             await session.flush()
     except IntegrityError as error:
-        raise OrgUnitInUse(
-            "Something is or was placed in this org unit, and the record of it stays. Close the unit instead: POST"
-            f" /access/v1/org-units/{unit.id}/close."
-        ) from error
+        raise in_use from error
     await freshness.forget(session, freshness.EVERYBODY)
+
+
+async def last_names(session: AsyncSession, units: Collection[str]) -> dict[str, str]:
+    """Answer what units were called that are deleted: the audit has it."""
+    found = select(col(AuditEvent.subject_id), col(AuditEvent.facts))
+    found = found.where(col(AuditEvent.subject_id).in_(units), col(AuditEvent.action) == DELETED)
+    rows = (await session.execute(found)).all()
+    return {row.subject_id: str(recording.read(row.facts).get("name", "")) for row in rows}
 
 
 async def _demand_place(session: AsyncSession, unit: OrgUnit, parent: str | None) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import rights
+from access_service import org_units, rights
 from access_service.decisions import LODGE
 from access_service.history import When
 from access_service.judging import SUBJECT_TYPES, Question
@@ -115,7 +115,9 @@ def _mentioned(told: Iterable[Path], meant: Iterable[Permission], authors: Autho
 async def _names(session: AsyncSession, wanted: set[str]) -> Mapping[str, str]:
     kinds = (Person, ServiceAccount, OrgUnit)
     found = union_all(*(select(col(kind.id), col(kind.name)).where(col(kind.id).in_(wanted)) for kind in kinds))
-    return {row.id: row.name for row in await session.execute(found)} | {LODGE: "Lodge"}
+    names = {row.id: row.name for row in await session.execute(found)} | {LODGE: "Lodge"}
+    lost = [one for one in wanted - names.keys() if one.startswith("org_")]
+    return names | (await org_units.last_names(session, lost) if lost else {})
 
 
 async def _alternatives(session: AsyncSession, question: Question) -> tuple[list[str], list[str]]:

@@ -135,7 +135,7 @@ async def list_members(
     request: Request, group_id: str, session: Session, _by: Reader, ask: Annotated[Ask, MEMBERS.ask], when: Asked
 ) -> Response:
     """List who is in a group, or was."""
-    await groups.get(session, group_id)
+    await holding.demand_subject(session, "grp", group_id)
     return await MEMBERS.answer(request, ask, holding.members(group_id, when), _member, filename="members")
 
 
