@@ -234,7 +234,7 @@ class Readings:
         """Answer who holds the permission, by person and grant."""
         leading = await chains.leading_to_permission(self.session, self.story.ids["amend"], when)
         rows = await self.session.execute(holding.holders(list(leading), when, scope="*"))
-        return {(row.who, row.grant_id, row.org_unit_id, row.group_id, row.since, row.until) for row in rows}
+        return {(row.who, row.grant_id, row.org_unit, row.group_id, row.since, row.until) for row in rows}
 
 
 def told(found: Explanation) -> list[tuple[bool, list[tuple[str, str]]]]:

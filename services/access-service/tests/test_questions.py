@@ -218,7 +218,9 @@ async def test_holders_are_paged_by_a_cursor_and_streamed_as_csv(desk: Desk, tim
         await desk.give("clerk" if number % 2 else "head", name)
         time.after(seconds=1)
     path = f"/access/v1/permissions/{desk.ids['amend']}/holders"
-    for sort, expected in (("holder", names), ("-since", names[::-1])):
+    by_id = sorted(names, key=desk.ids.__getitem__)
+    orders = {"holder": by_id, "-holder": by_id[::-1], "name": names, "-since": names[::-1]}
+    for sort, expected in orders.items():
         found: list[str] = []
         cursor: dict[str, str] = {}
         while True:
@@ -230,6 +232,9 @@ async def test_holders_are_paged_by_a_cursor_and_streamed_as_csv(desk: Desk, tim
         assert found == expected
     assert (await desk.admin.get(path, params={"count": "true"})).json()["count"] == 5
     answer = await desk.admin.get(path, headers={"Accept": "text/csv"})
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["holder_name"] for row in rows] == by_id
+    answer = await desk.admin.get(path, params={"sort": "name"}, headers={"Accept": "text/csv"})
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [row["holder_name"] for row in rows] == names
     assert (rows[1]["role_name"], rows[1]["granted_by_name"]) == ("Clerk", "Bob")

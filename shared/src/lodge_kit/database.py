@@ -48,7 +48,8 @@ class Database:
                 "connect_timeout": CONNECT_WAIT,
                 "tcp_user_timeout": 10_000,  # ms: a database behind a broken network is away, not slow
                 "application_name": name,
-                "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60s",
+                # No statement of ours runs for as long as compiling it would take.
+                "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=60s -c jit=off",
             },
         )
 

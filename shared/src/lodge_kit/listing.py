@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, Subquery, func, literal, select, tuple_
 from sqlalchemy.orm import Mapped
 from starlette.responses import StreamingResponse
 
@@ -37,6 +37,7 @@ _STREAMED_AS = {"csv": f"{tabular.MEDIA_TYPE}; header=present", "ndjson": ndjson
 
 T = TypeVar("T", bound=BaseModel)
 Column = Mapped[Any] | ColumnElement[Any]
+Completed = Callable[[Subquery], Select[*tuple[Any, ...]]]
 
 
 class Page(BaseModel, Generic[T]):
@@ -110,15 +111,28 @@ class Listing(Generic[T]):
         present: Callable[[Any], T],
         *,
         filename: str,
+        completed: Completed | None = None,
     ) -> Response:
-        """Answer one page as JSON, or all of it as a stream. `present` makes what is shown of a row of `statement`."""
+        """Answer one page as JSON, or all of it as a stream. `present` makes what is shown of a row of `statement`.
+
+        `completed` joins to the rows of a page what they are not sorted or narrowed by, names above all: it is given
+        a subquery with the columns of `statement`, and only those rows are joined that are shown.
+        """
         order = self.orders[ask.sort.removeprefix("-")]
         descending = ask.sort.startswith("-")
-        ordered = statement.order_by(*((c.desc() if descending else c.asc()) for c in (order, self.key)))
+        ordered = _ordered(statement, (order, self.key), descending=descending)
+        ordered = ordered.add_columns(order.label("lodge_sort"), self.key.label("lodge_key"))
+
+        def complete(rows: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+            if completed is None:
+                return rows
+            page = rows.subquery("page")
+            return _ordered(completed(page), (page.c.lodge_sort, page.c.lodge_key), descending=descending)
+
         if ask.form != "json":
-            return await self._stream(request, ordered, present, filename=filename, form=ask.form)
+            return await self._stream(request, complete(ordered), present, filename=filename, form=ask.form)
         fingerprint = _fingerprint(request, ask)
-        narrowed = ordered.add_columns(order.label("lodge_sort"), self.key.label("lodge_key")).limit(ask.limit + 1)
+        narrowed = ordered.limit(ask.limit + 1)
         if ask.cursor:
             last = _read_cursor(ask.cursor, fingerprint, order)
             here = tuple_(order, self.key)
@@ -126,7 +140,7 @@ class Listing(Generic[T]):
             # It follows from that; where the key is worked out by a join, only this lets an index begin at the place.
             narrowed = narrowed.where(order <= last[0] if descending else order >= last[0])
         session = await database.begin(request)
-        rows = (await session.execute(narrowed)).all()
+        rows = (await session.execute(complete(narrowed))).all()
         following = None
         if len(rows) > ask.limit:
             following = _write_cursor(rows[ask.limit - 1].lodge_sort, rows[ask.limit - 1].lodge_key, fingerprint)
@@ -169,6 +183,12 @@ class Listing(Generic[T]):
                     await asyncio.sleep(0)  # others have their turn, however fast this caller reads
 
         return StreamingResponse(chunked(), media_type=_STREAMED_AS[form], headers=_headers(filename, form))
+
+
+def _ordered(
+    statement: Select[*tuple[Any, ...]], by: Sequence[Column], *, descending: bool
+) -> Select[*tuple[Any, ...]]:
+    return statement.order_by(*((column.desc() if descending else column.asc()) for column in by))
 
 
 async def whole(request: Request, items: Sequence[T], shows: type[T], *, filename: str) -> Response:

@@ -4,11 +4,11 @@ They answer as the decisions do: who is not active holds nothing, a role that is
 subquery with plain columns, so that a list sorts and pages by their names.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, any_, func, or_, select
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, any_, func, or_, select, true, union_all
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -36,7 +36,7 @@ def access(subject: str, when: When, *, scope: Scope, system: str | None = None,
     With `permissions` a row for each permission of each way: what the role contained and inherited then.
     """
     found = _PERMISSIONS_OF if permissions else _ROLES_OF
-    rows = _narrowed(select(found), found, scope)
+    rows = _narrowed(select(found), found.c.org_unit_id, scope)
     if system is not None:
         rows = rows.where(or_(found.c.system_id == system, found.c.system_key == system))
     return rows.params(subject=subject, **when.parameters)
@@ -48,12 +48,14 @@ def holders(
 ) -> Found:  # fmt: skip
     """Answer a row for each way in which a person or a service account held one of these roles then.
 
-    `units` are an org unit with all above it: only what holds there. `environment` likewise.
+    `units` are an org unit with all above it: only what holds there. `environment` likewise. Roles that were not in use
+    then are not to be among `roles`. There may be tens of thousands of rows, of which a page shows fifty: other names
+    than the holders' own are joined to these alone, by `named`.
     """
     found = _HOLDERS_OF
-    rows = _narrowed(select(found), found, scope)
+    rows = _narrowed(select(found), found.c.org_unit, scope)
     if units is not None:
-        rows = rows.where(or_(found.c.org_unit_id.is_(None), found.c.org_unit_id.in_(units)))
+        rows = rows.where(or_(found.c.org_unit.is_(None), found.c.org_unit.in_(units)))
     if environment is not None:
         rows = rows.where(or_(found.c.environment.is_(None), found.c.environment == environment))
     return rows.params(wanted=list(roles), **when.parameters)
@@ -71,8 +73,13 @@ def members(group: str, when: When) -> Select[Person, datetime]:
     return found.join(member, member.c.inner == col(Person.id)).params(**when.parameters)
 
 
-def _narrowed(rows: Found, found: Subquery, scope: Scope) -> Found:
-    return rows if scope == "*" else rows.where(found.c.org_unit_id.in_(scope))
+def named(page: Subquery) -> Found:
+    """Join the names to a page of holders."""
+    return _named(page, select(*page.c, *_shown(page)).select_from(page))
+
+
+def _narrowed(rows: Found, org_unit: history.Column, scope: Scope) -> Found:
+    return rows if scope == "*" else rows.where(org_unit.in_(scope))
 
 
 # -- columns and names
@@ -80,13 +87,15 @@ def _narrowed(rows: Found, found: Subquery, scope: Scope) -> Found:
 _granter, _program, _container = aliased(Person), aliased(ServiceAccount), aliased(Role)
 
 
-def _shown(held: CTE) -> Sequence[ColumnElement[Any]]:
-    own = (held.c[one] for one in ("grant_id", "environment", "origin", "reason", "since", "until"))
+_OWN = ("grant_id", "environment", "origin", "reason", "since", "until", "role_id", "group_id")
+
+
+def _shown(held: CTE | Subquery) -> Sequence[ColumnElement[Any]]:
     return (
-        *own, held.c.role_id, col(Role.name).label("role_name"),
+        col(Role.name).label("role_name"),
         col(System.id).label("system_id"), col(System.key).label("system_key"), col(System.name).label("system_name"),
         held.c.org_unit.label("org_unit_id"), col(OrgUnit.name).label("org_unit_name"),
-        held.c.group_id, col(Group.name).label("group_name"),
+        col(Group.name).label("group_name"),
         held.c.granted_by.label("by_id"), func.coalesce(col(_granter.name), col(_program.name)).label("by_name"),
     )  # fmt: skip
 
@@ -100,7 +109,7 @@ def _permission() -> Sequence[history.Column]:
     )  # fmt: skip
 
 
-def _named(held: CTE, found: Found) -> Subquery:
+def _named(held: CTE | Subquery, found: Found) -> Found:
     return (
         found.join(Role, col(Role.id) == held.c.role_id)
         .join(System, col(System.id) == col(Role.system_id))
@@ -108,8 +117,6 @@ def _named(held: CTE, found: Found) -> Subquery:
         .outerjoin(Group, col(Group.id) == held.c.group_id)
         .outerjoin(_granter, col(_granter.id) == held.c.granted_by)
         .outerjoin(_program, col(_program.id) == held.c.granted_by)
-        .where(history.active(Role))
-        .subquery("found")
     )
 
 
@@ -118,19 +125,27 @@ def _named(held: CTE, found: Found) -> Subquery:
 
 def _roles_of() -> Subquery:
     held = _held_by_subject()
-    return _named(held, select(*_shown(held), held.c.way.label("key")).select_from(held))
+    return _in_use(held, select(*_own(held), *_shown(held), held.c.way.label("key")).select_from(held))
 
 
 def _permissions_of() -> Subquery:
     held = _held_by_subject()
     inside = contained(select(held.c.way, held.c.role_id))
     found = (
-        select(*_shown(held), (held.c.way + inside.c.permission_id).label("key"), *_permission())
+        select(*_own(held), *_shown(held), (held.c.way + inside.c.permission_id).label("key"), *_permission())
         .join_from(held, inside, inside.c.way == held.c.way)
         .join(Permission, col(Permission.id) == inside.c.permission_id)
         .join(_container, col(_container.id) == inside.c.contained_in)
     )
-    return _named(held, found)
+    return _in_use(held, found)
+
+
+def _own(held: CTE) -> Iterator[ColumnElement[Any]]:
+    return (held.c[one] for one in _OWN)
+
+
+def _in_use(held: CTE, found: Found) -> Subquery:
+    return _named(held, found).where(history.active(Role)).subquery("found")
 
 
 def _held_by_subject() -> CTE:
@@ -138,16 +153,17 @@ def _held_by_subject() -> CTE:
 
 
 def _holders_of() -> Subquery:
-    held = select(ways.of_roles()).cte("held")
-    name = func.coalesce(col(Person.name), col(ServiceAccount.name))
-    rows = (
-        select(*_shown(held), held.c.who, name.label("who_name"), (held.c.way + held.c.who).label("key"))
-        .select_from(held)
-        .outerjoin(Person, and_(col(Person.id) == held.c.who, history.active(Person)))
-        .outerjoin(ServiceAccount, and_(col(ServiceAccount.id) == held.c.who, history.active(ServiceAccount)))
-        .where(name.is_not(None))
+    way = ways.of_roles()
+    key = (way.c.who + way.c.way).label("key")
+    # In order before anybody is looked up, and each by a subquery of its own, which no plan can make one join of: so a
+    # page in the order of the holders looks up those that it shows, and no other.
+    held = select(way, key).order_by(way.c.who, key).subquery("held")
+    holders: Iterator[Found] = (
+        select(col(kind.name).label("name")).where(col(kind.id) == held.c.who, history.active(kind))
+        for kind in (Person, ServiceAccount)
     )
-    return _named(held, rows)
+    holder = union_all(*holders).limit(1).lateral("holder")
+    return select(held, holder.c.name.label("who_name")).join_from(held, holder, true()).subquery("found")
 
 
 def _contents_of() -> Subquery:

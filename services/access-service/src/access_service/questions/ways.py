@@ -57,11 +57,14 @@ def of_subject() -> Subquery:
 def of_roles() -> Subquery:
     """Answer each way in which anybody held a `wanted` role then; columns as above."""
     given, again, member = history.grants(), history.grants(), history.linked(past.MEMBER)
-    some = history.grants()
-    groups = select(some.c.subject).where(some.c.role_id == any_(history.WANTED), some.c.subject.startswith("grp_"))
+    to_groups = (
+        select(again)
+        .where(again.c.role_id == any_(history.WANTED), again.c.subject.startswith("grp_"))
+        .cte("to_groups")
+    )
     return _united(
         _own(given).where(given.c.role_id == any_(history.WANTED)),
-        _by_group(again, member).where(again.c.role_id == any_(history.WANTED), member.c.outer == _one_of(groups)),
+        _by_group(to_groups, member).where(member.c.outer == _one_of(select(to_groups.c.subject))),
         _everyones().where(col(Role.id) == any_(history.WANTED)),
     )
 
@@ -82,7 +85,7 @@ def _own(given: Subquery) -> Select[*tuple[Any, ...]]:
     ).where(history.held(given.c.valid_from, given.c.valid_to))  # fmt: skip
 
 
-def _by_group(given: Subquery, member: Subquery) -> Select[*tuple[Any, ...]]:
+def _by_group(given: Subquery | CTE, member: Subquery) -> Select[*tuple[Any, ...]]:
     since = func.greatest(given.c.valid_from, member.c.since, type_=Instant)
     until = func.least(given.c.valid_to, member.c.until, type_=Instant)  # of an end and no end, the end is the least
     return (
