@@ -13,6 +13,7 @@ from httpx import Response
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import text
 
 from access_service import bootstrap, rights
@@ -20,6 +21,7 @@ from access_service.catalogue import csv_form, json_form
 from access_service.catalogue.document import CatalogueDocument, PermissionEntry, RoleEntry
 from lodge_kit.problems import Invalid, MalformedJson
 from lodge_kit.testing.client import Client
+from lodge_kit.texts import Name
 
 pytestmark = pytest.mark.anyio
 
@@ -73,13 +75,16 @@ async def catalogue(admin: Client) -> Catalogue:
 RECORDS: dict[str, Any] = {
     "permissions": [
         {"name": "record.read", "action": "read", "resource_type": "record", "supplier_code": "SRS-10"},
-        {"name": "record.amend", "action": "amend", "resource_type": "record", "module": "Registry"},
+        {
+            "name": "record.amend", "action": "amend", "resource_type": "record", "module": "Registry",
+            "condition": "resource.properties.owner == subject.email", "request_wins": True,
+        },
     ],
     "roles": [
         {"name": "Viewer", "permissions": ["record.read"]},
         {"name": "Clerk", "permissions": ["record.amend"], "inherits": ["Viewer"], "description": "Amends."},
     ],
-}
+}  # fmt: skip
 
 
 def csv_of(*rows: Mapping[str, str], columns: Sequence[str] = csv_form.COLUMNS) -> str:
@@ -205,13 +210,13 @@ async def test_as_csv_a_row_is_a_permission_a_role_or_a_link(catalogue: Catalogu
     assert "-catalogue.csv" in out.headers["content-disposition"]
     assert out.text.split("\r\n") == [
         HEADER,
-        "permission,record.amend,,active,,Registry,amend,record,,",
-        "permission,record.read,,active,,,read,record,SRS-10,",
-        "role,Clerk,,active,Amends.,,,,,",
-        "contains,Clerk,record.amend,,,,,,,",
-        "inherits,Clerk,Viewer,,,,,,,",
-        "role,Viewer,,active,,,,,,",
-        "contains,Viewer,record.read,,,,,,,",
+        "permission,record.amend,,active,,Registry,amend,record,,resource.properties.owner == subject.email,true,",
+        "permission,record.read,,active,,,read,record,SRS-10,,false,",
+        "role,Clerk,,active,Amends.,,,,,,,",
+        "contains,Clerk,record.amend,,,,,,,,,",
+        "inherits,Clerk,Viewer,,,,,,,,,",
+        "role,Viewer,,active,,,,,,,,",
+        "contains,Viewer,record.read,,,,,,,,,",
         "",
     ]
     # As a spreadsheet saves it: a byte order mark, an empty row, the columns in another order, and fewer.
@@ -225,6 +230,44 @@ async def test_as_csv_a_row_is_a_permission_a_role_or_a_link(catalogue: Catalogu
     ]
     untouched = await catalogue.take("kind,name,description\r\nrole,Clerk,Reads.\r\n")
     assert [one["fields"][0]["name"] for one in untouched["changed"]] == ["description"]
+
+
+async def test_a_document_without_conditions_leaves_them_alone(catalogue: Catalogue) -> None:
+    await catalogue.take(RECORDS)
+    older = [name for name in csv_form.COLUMNS if name not in ("condition", "request_wins")]
+    told = {"kind": "permission", "name": "record.amend", "action": "amend", "resource_type": "record"}
+    amend = {"name": "record.amend", "action": "amend", "resource_type": "record"}
+    for body in (csv_of(told | {"module": "Registry"}, columns=older), {"permissions": [amend]}):
+        assert (await catalogue.take(body))["changed"] == []
+    # An empty cell clears a condition, and says nothing of who wins.
+    done = await catalogue.take(csv_of(told | {"module": "Registry"}))
+    assert [one["fields"] for one in done["changed"]] == [
+        [{"name": "condition", "old": "resource.properties.owner == subject.email", "new": None}]
+    ]
+    done = await catalogue.take(csv_of(told | {"module": "Registry", "condition": "true", "request_wins": "FALSE"}))
+    assert [one["fields"] for one in done["changed"]] == [
+        [{"name": "condition", "old": None, "new": "true"}, {"name": "request_wins", "old": True, "new": False}]
+    ]
+
+
+async def test_a_condition_taken_in_is_asked_from_then_on(catalogue: Catalogue, admin: Client) -> None:
+    person = await admin.made("/access/v1/people", user_name="asmith", name="Alice Smith")
+    permission = {"name": "paper.mark", "action": "mark", "resource_type": "paper"}
+    await catalogue.take({"permissions": [permission], "roles": [{"name": "Marker", "permissions": ["paper.mark"]}]})
+    await admin.made("/access/v1/grants", subject=person["id"], role=(await catalogue.role("Marker"))["id"])
+
+    async def may_mark(owner: str) -> bool:
+        asked = {
+            "subject": {"type": "user", "id": person["id"]}, "action": {"name": "mark"},
+            "resource": {"type": "paper", "id": "1", "properties": {"owner": owner}},
+        }  # fmt: skip
+        return bool((await admin.post("/access/v1/evaluation", json=asked)).json()["decision"])
+
+    assert await may_mark("someone else")
+    await catalogue.take({"permissions": [{"name": "paper.mark", "condition": "resource.properties.owner == 'me'"}]})
+    assert (await may_mark("me"), await may_mark("someone else")) == (True, False)
+    await catalogue.take({"permissions": [{"name": "paper.mark", "condition": None}]})
+    assert await may_mark("someone else")
 
 
 async def test_a_cell_is_guarded_against_formulas_and_comes_back_as_it_was(catalogue: Catalogue) -> None:
@@ -245,7 +288,31 @@ WRONG_JSON: list[tuple[Any, str, str]] = [
     ({"permissions": [{"name": "record.read", "colour": "red"}]}, "/permissions/0/colour", "extra-forbidden"),
     ({"permissions": [{"name": "record.read", "module": "a\0b"}]}, "/permissions/0/module", "nul"),
     ({"permissions": [{"name": "record.read", "state": "draft"}]}, "/permissions/0/state", "literal-error"),
-    ({"permissions": [{"name": "record.read", "action": ""}]}, "/permissions/0/action", "string-too-short"),
+    ({"permissions": [{"name": "record.read", "action": ""}]}, "/permissions/0/action", "blank"),
+    (
+        {"permissions": [{"name": "record.read", "condition": "subject.email =="}]},
+        "/permissions/0/condition",
+        "condition",
+    ),
+    (
+        {"permissions": [{"name": "record.read", "condition": "1" + " + 1" * 60}]},
+        "/permissions/0/condition",
+        "condition",
+    ),
+    (
+        {"permissions": [{"name": "record.read", "condition": " " * 5_000}]},
+        "/permissions/0/condition",
+        "string-too-long",
+    ),
+    ({"permissions": [{"name": "record.read", "condition": ""}]}, "/permissions/0/condition", "string-too-short"),
+    (
+        {"permissions": [{"name": "record.read", "request_wins": "maybe"}]},
+        "/permissions/0/request_wins",
+        "bool-parsing",
+    ),
+    ({"permissions": [{"name": "record.read", "request_wins": None}]}, "/permissions/0/request_wins", "bool-type"),
+    ({"permissions": [{"name": " \u200b"}]}, "/permissions/0/name", "blank"),
+    ({"permissions": [{"name": "a\nb"}]}, "/permissions/0/name", "not-one-line"),
     ({"permissions": [{"name": "record.read"}] * 2}, "/permissions/1/name", "duplicate"),
     ({"roles": [{"name": "Viewer"}, {"name": "Viewer"}]}, "/roles/1/name", "duplicate"),
     ({"roles": [{"name": "Viewer", "permissions": ["record.eat"]}]}, "/roles/0/permissions/0", "unknown-name"),
@@ -300,11 +367,16 @@ WRONG_CSV: list[tuple[str | bytes, str, str]] = [
     ("", "line/1", "missing"),
     ("kind,name\r\nrole,Viewer,more\r\n", "line/2", "wrong-number-of-cells"),
     ("kind,name\r\nrolle,Viewer\r\n", "line/2/column/kind", "unknown-kind"),
-    ("kind,name\r\nrole,\r\n", "line/2/column/name", "string-too-short"),
+    ("kind,name\r\nrole,\r\n", "line/2/column/name", "blank"),
     ('kind,name\r\nrole,"Viewer"er\r\n', "line/2", "not-csv"),
     ('kind,name\r\nrole,"Viewer\r\n', "line/2", "not-csv"),
     (csv_of(PERMISSION | {"module": "a\0b"}), "line/2/column/module", "nul"),
     (csv_of(PERMISSION | {"state": "draft"}), "line/2/column/state", "literal-error"),
+    (csv_of(PERMISSION | {"condition": "subject.email\n== =="}), "line/2/column/condition", "condition"),
+    (csv_of(PERMISSION | {"condition": "[1].matches(1)"}), "line/2/column/condition", "condition"),
+    (csv_of({}, PERMISSION | {"condition": "1" + " + 1" * 60}), "line/3/column/condition", "condition"),
+    (csv_of(PERMISSION | {"request_wins": "maybe"}), "line/2/column/request_wins", "bool-parsing"),
+    (csv_of({"kind": "role", "name": "Viewer", "request_wins": "false"}), "line/2/column/request_wins", "not-empty"),
     (csv_of(PERMISSION | {"owner": "asmith"}), "line/2/column/owner", "not-empty"),
     (csv_of(PERMISSION, {}, PERMISSION), "line/4/column/name", "duplicate"),
     (csv_of({"kind": "permission", "name": "new"}), "line/2/column/action", "missing"),
@@ -318,7 +390,7 @@ WRONG_CSV: list[tuple[str | bytes, str, str]] = [
     (
         csv_of({"kind": "role", "name": "Viewer"}, {"kind": "contains", "name": "Viewer"}),
         "line/3/column/linked",
-        "string-too-short",
+        "blank",
     ),
     (
         csv_of(
@@ -413,13 +485,31 @@ async def test_the_same_idempotency_key_takes_it_in_once(catalogue: Catalogue, a
 
 # -- laws
 
+
+def readable(name: str) -> bool:
+    """Say whether a permission or role may be called so."""
+    try:
+        return bool(TypeAdapter(Name).validate_python(name))
+    except ValidationError:
+        return False
+
+
 awkward = st.one_of(
     st.sampled_from(
         ["=1+1", "'=1", "''@", "'", '"', ",", ";", "\n", "\r", "a\r\nb", " x ", "\ufeff", "é", "e\u0301", "😀"]
     ),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
 )
-names = awkward.filter(bool)
+names = awkward.map(str.strip).filter(readable)
+conditions = st.none() | st.sampled_from(
+    [
+        "true",
+        "-1 < 0",
+        "  'a,\"b' == subject.email",
+        "resource.properties.owner\n == subject.email // mine\r\n",
+        "[1, 2].all(n, n > 0)",
+    ]
+)
 
 
 @st.composite
@@ -429,7 +519,7 @@ def documents(draw: st.DrawFn) -> CatalogueDocument:
         PermissionEntry(
             name=name, state=draw(st.sampled_from(["active", "retired"])), description=draw(awkward),
             module=draw(awkward), action=draw(names), resource_type=draw(names),
-            supplier_code=draw(st.none() | names),
+            supplier_code=draw(st.none() | names), condition=draw(conditions), request_wins=draw(st.booleans()),
         )
         for name in draw(st.lists(names, unique=True, max_size=5))
     ]  # fmt: skip

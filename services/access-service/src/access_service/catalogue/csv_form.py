@@ -31,16 +31,19 @@ from lodge_kit import tabular
 from lodge_kit.problems import Invalid
 
 COLUMNS = (
-    "kind", "name", "linked", "state", "description", "module", "action", "resource_type", "supplier_code", "owner",
+    "kind", "name", "linked", "state", "description", "module", "action", "resource_type", "supplier_code",
+    "condition", "request_wins", "owner",
 )  # fmt: skip
 _OWN = {
-    "permission": ("state", "description", "module", "action", "resource_type", "supplier_code"),
+    "permission": (
+        "state", "description", "module", "action", "resource_type", "supplier_code", "condition", "request_wins",
+    ),
     "role": ("state", "description", "owner"),
     "contains": ("linked",),
     "inherits": ("linked",),
-}
+}  # fmt: skip
 """The columns that say something of each kind, besides `kind` and `name`."""
-_CLEARED = {"description": "", "module": "", "supplier_code": None, "owner": None}
+_CLEARED = {"description": "", "module": "", "supplier_code": None, "condition": None, "owner": None}
 """What an empty cell means; of other columns, that nothing is said."""
 _LINKS = {"contains": "permissions", "inherits": "inherits"}
 
@@ -115,8 +118,12 @@ def write(document: CatalogueDocument) -> str:
     return text.getvalue()
 
 
-def _cells(kind: str, facts: Mapping[str, str | None]) -> dict[str, str]:
-    return {"kind": kind} | {name: _guarded(value or "") for name, value in facts.items()}
+def _cells(kind: str, facts: Mapping[str, str | bool | None]) -> dict[str, str]:
+    return {"kind": kind} | {name: _cell(value) for name, value in facts.items()}
+
+
+def _cell(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else _guarded(str(value or ""))
 
 
 def _guarded(text: str) -> str:

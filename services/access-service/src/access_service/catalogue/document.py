@@ -11,8 +11,11 @@ from typing import Annotated, Generic, Literal, Protocol, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from access_service import conditions
+from lodge_kit import texts
 from lodge_kit.changes import Change
 from lodge_kit.problems import Invalid, InvalidValue
+from lodge_kit.texts import Name
 
 MOST = 20_000
 """Permissions, roles and links of one document."""
@@ -25,9 +28,24 @@ def _storable(text: str) -> str:
     return text
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
+def _condition(text: str) -> str:
+    try:
+        conditions.parse(text)
+    except Invalid as error:
+        raise PydanticCustomError("condition", "{detail}", {"detail": error.detail}) from error
+    return text
+
+
+Code = Annotated[texts.Words, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
 Label = Annotated[str, StringConstraints(max_length=200), AfterValidator(_storable)]
 Words = Annotated[str, StringConstraints(max_length=2_000), AfterValidator(_storable)]
+Condition = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=conditions.LONGEST_TEXT),
+    AfterValidator(_storable),
+    AfterValidator(_condition),
+]
+"""Read as it is taken in, so that one that cannot be used is refused where it stands."""
 
 
 class PermissionEntry(Change):
@@ -39,7 +57,9 @@ class PermissionEntry(Change):
     module: Label = Field(default="", examples=["Registry"])
     action: Name = Field(default="", examples=["amend"])
     resource_type: Name = Field(default="", examples=["student_record"])
-    supplier_code: Name | None = Field(default=None, examples=["SRS-AMD-01"])
+    supplier_code: Code | None = Field(default=None, examples=["SRS-AMD-01"])
+    condition: Condition | None = Field(default=None, examples=["resource.properties.owner == subject.email"])
+    request_wins: bool = False
 
 
 class RoleEntry(Change):
@@ -109,7 +129,7 @@ class Faults:
     def note_all(self, place: Place, errors: Sequence[ErrorDetails]) -> None:
         """Put down what pydantic found wrong with an entry."""
         for one in errors:
-            code, detail = one["type"].replace("_", "-"), one["msg"]
+            code, detail = one["type"].replace("_", "-"), one["msg"].removesuffix(".")
             self.note(place, *one["loc"], code=code, detail=detail[:1].lower() + detail[1:])
 
     def demand_none(self) -> None:

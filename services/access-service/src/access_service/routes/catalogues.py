@@ -41,8 +41,8 @@ class FieldChange(BaseModel):
     """A field that differs: what it is, and what the document says."""
 
     name: str
-    old: str | list[str] | None
-    new: str | list[str] | None
+    old: bool | str | list[str] | None
+    new: bool | str | list[str] | None
 
 
 class CatalogueChange(BaseModel):
