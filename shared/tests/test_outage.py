@@ -13,7 +13,7 @@ from aiohttp import web
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from lodge_kit import command
+from lodge_kit import working
 from lodge_kit.testing.client import Client
 from lodge_kit.testing.databases import Databases
 from lodge_kit.testing.issuer import Issuer
@@ -174,7 +174,7 @@ async def test_a_loop_of_the_worker_that_fails_is_begun_again(clerk: Client, des
         begun += 1
         raise RuntimeError("stumbled")
 
-    running = asyncio.create_task(command.forever(desk.world, stumbling))
+    running = asyncio.create_task(working.forever(desk.world, stumbling))
     try:
         await until(lambda: begun >= 2)
     finally:
@@ -190,7 +190,7 @@ async def test_the_whole_worker_outlives_a_database_that_is_taken_away_by_its_se
     desk = make_desk(database_url=url)
     async with desk.opened(issuer) as clerk:
         await clerk.made("/desk/v1/webhooks", url=receiver.url, event_types=["*"])
-        working = asyncio.create_task(command.work(desk.world, ()))
+        worker = asyncio.create_task(working.work(desk.world, ()))
         try:
             await clerk.made("/desk/v1/slips", text="before")
             await receiver.wait(1)
@@ -201,11 +201,11 @@ async def test_the_whole_worker_outlives_a_database_that_is_taken_away_by_its_se
             await clerk.made("/desk/v1/slips", text="after")
             await receiver.wait(2)
             await until(lambda: len(desk.noted) == 2, within=40)
-            assert not working.done()
+            assert not worker.done()
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
             async with asyncio.timeout(15):
-                await working
+                await worker
 
 
 async def _allowed(databases: Databases, name: str, *, allowed: bool) -> None:

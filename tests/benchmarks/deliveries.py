@@ -15,10 +15,10 @@ import psycopg
 from cryptography.fernet import Fernet
 
 import access_service.migrations
-from access_service.app import create_world
 from access_service.events import GrantCreated
 from access_service.settings import Settings
 from access_service.tables import Row
+from access_service.world import create_world
 from lodge_kit import events, ids
 from lodge_kit.migrating import migrate
 from lodge_kit.tables import WebhookEndpoint

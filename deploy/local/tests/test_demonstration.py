@@ -21,6 +21,7 @@ from sqlalchemy import MetaData
 
 import access_service.app
 import access_service.migrations
+import access_service.world
 import enquiry_service.app
 import enquiry_service.migrations
 import release_service.app
@@ -119,7 +120,7 @@ def fresh(databases: Databases, name: str) -> dict[str, str]:
 
 
 async def first_start(url: str) -> None:
-    world = access_service.app.create_world(AccessSettings(database_url=url, sealing_keys=KEY, audit_key="a test's"))
+    world = access_service.world.create_world(AccessSettings(database_url=url, sealing_keys=KEY, audit_key="a test's"))
     async with world.database.transaction() as session:
         await bootstrap.start(session, [], now=world.clock())
     await world.database.close()
@@ -348,7 +349,7 @@ def test_nobody_approves_what_he_wrote(university: University) -> None:
 
 
 async def test_a_role_that_is_held_permits_and_one_that_has_ended_does_not(university: University) -> None:
-    world = access_service.app.create_world(
+    world = access_service.world.create_world(
         AccessSettings(database_url=university.urls["access"], **university.settings())
     )
     held = """

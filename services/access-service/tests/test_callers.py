@@ -19,7 +19,7 @@ from sqlalchemy import text
 from access_service import bootstrap, rights
 from access_service.app import create_app
 from access_service.settings import Settings
-from lodge_kit import command
+from lodge_kit import serving
 from lodge_kit.identity import Permission
 from lodge_kit.testing.client import Client
 from lodge_kit.testing.issuer import Issuer
@@ -271,10 +271,10 @@ async def test_a_services_permissions_are_added_and_never_taken_away(app: FastAP
 
 
 @asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[tuple[str, command.Server, asyncio.Task[None]]]:
+async def served(app: FastAPI) -> AsyncIterator[tuple[str, serving.Server, asyncio.Task[None]]]:
     """Serve the app as the command does, but for the signals, which are the test run's own."""
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=20)
-    server = command.Server(config)
+    server = serving.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         running = asyncio.create_task(server._serve([listening]))  # noqa: SLF001 - serve() takes the run's signals
         await until(lambda: server.started)

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from enquiry_service import artifacts, execution, jobs, rights
-from enquiry_service.app import create_world
+from enquiry_service.world import create_world
 from lodge_kit.testing.client import Client
 from lodge_kit.testing.waiting import until
 from lodge_kit.world import World

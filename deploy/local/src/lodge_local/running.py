@@ -6,14 +6,14 @@ import sys
 import time
 from pathlib import Path
 
-from lodge_local import databases, issuer, ports, postgres, readiness, secret_files
+from lodge_local import databases, issuer, ports, postgres, readiness, revisions, secret_files
 from lodge_local.demonstration.log_ins import LOG_INS
 from lodge_local.failures import Failed
 from lodge_local.home import password
 from lodge_local.log import Log
 from lodge_local.offer import Offer
 from lodge_local.progress import step, tell
-from lodge_local.suite import ACCESS, ENQUIRY, GATEWAY, RELEASE, SERVICES, Deployable, Suite
+from lodge_local.suite import ACCESS, ENQUIRY, GATEWAY, SERVICES, Deployable, Suite
 from lodge_local.supervisor import Supervisor
 
 _RECOVERY = 600
@@ -42,9 +42,7 @@ async def _launch(suite: Suite, supervisor: Supervisor) -> None:
         await asyncio.to_thread(ports.must_be_free, suite.ports())
     secret_files.write_urls(suite.home, urls)
     with step("bringing the databases up to date"):
-        await asyncio.gather(
-            _access(suite, supervisor), *(supervisor.once(suite.migrate(s)) for s in (ENQUIRY, RELEASE))
-        )
+        await asyncio.gather(*(_up_to_date(suite, supervisor, service, url) for service, url in urls.items()))
     if suite.demonstrates:
         await _demonstrate(suite, supervisor, offer)
     supervisor.start(*suite.services())
@@ -67,9 +65,11 @@ async def _rights(suite: Suite) -> None:
         ) from None
 
 
-async def _access(suite: Suite, supervisor: Supervisor) -> None:
-    await supervisor.once(suite.migrate(ACCESS))
-    await supervisor.once(suite.bootstrap())
+async def _up_to_date(suite: Suite, supervisor: Supervisor, service: Deployable, url: str) -> None:
+    if not await asyncio.to_thread(revisions.is_current, service.package, url):
+        await supervisor.once(suite.migrate(service))
+    if service is ACCESS:
+        await supervisor.once(suite.bootstrap())
 
 
 async def _private_databases(suite: Suite, supervisor: Supervisor) -> dict[Deployable, str]:

@@ -10,23 +10,11 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-import access_service.migrations
-from access_service import bootstrap, callers, peers, rounds
-from access_service.app import create_app, create_world
+from access_service import bootstrap, callers
 from access_service.settings import Settings
-from access_service.tables import Row
-from lodge_kit.command import Deployable, main, read
+from access_service.world import create_world
+from lodge_kit.command import main, read
 from lodge_kit.world import World
-
-DEPLOYABLE = Deployable(
-    name="access",
-    settings=Settings,
-    create_app=create_app,
-    world=create_world,
-    migrations=access_service.migrations,
-    metadata=Row.metadata,
-    loops=(peers.learn_permissions, rounds.go_round),
-)
 
 
 def _bootstrap(argv: list[str]) -> None:
@@ -82,4 +70,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["bootstrap"]:
         _bootstrap(sys.argv[2:])
     else:
-        main(DEPLOYABLE)
+        main("access")

@@ -2,11 +2,7 @@
 
 from fastapi import FastAPI
 
-from access_service import events, jobs, process, rights
-from access_service.decision_records import Recorder
-from access_service.index import Keeper
-from access_service.own_directory import OwnDirectory
-from access_service.process import Process
+from access_service import events, process, rights
 from access_service.routes import (
     access,
     appointments,
@@ -37,12 +33,10 @@ from access_service.routes import (
 )
 from access_service.scim import document, endpoint
 from access_service.settings import Settings
-from lodge_kit import world as worlds
+from access_service.world import create_world
 from lodge_kit.application import Service, assemble
 from lodge_kit.clock import Clock, system_clock
-from lodge_kit.database import Database
 from lodge_kit.identity import Keys
-from lodge_kit.world import World
 
 SERVICE = Service(
     name="access",
@@ -63,17 +57,6 @@ SERVICE = Service(
     rooted=(pdp_metadata.router,),
     layers=(lean.Lean,),
 )  # fmt: skip
-
-
-def create_world(settings: Settings, *, clock: Clock = system_clock, decides: bool = False) -> World:
-    """Build what verbs get their world from; who `decides` keeps an index for it."""
-    listen_url = settings.listen_url.get_secret_value() if settings.listen_url else None
-
-    def own(database: Database, clock: Clock) -> Process:
-        keeper = Keeper(database, listen_url=listen_url, clock=clock) if decides else None
-        return Process(recorder=Recorder(database, share=settings.decision_records), keeper=keeper)
-
-    return worlds.make(settings, name="access", clock=clock, tasks=jobs.tasks, directory=OwnDirectory, own=own)
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> FastAPI:

@@ -2,14 +2,13 @@
 
 from fastapi import FastAPI
 
-from enquiry_service import events, jobs, rights
+from enquiry_service import events, rights
 from enquiry_service.routes import data_sources, enquiries, messages, reports, runs
 from enquiry_service.settings import Settings
-from lodge_kit import world
+from enquiry_service.world import create_world
 from lodge_kit.application import Service, assemble
 from lodge_kit.clock import Clock, system_clock
 from lodge_kit.identity import Keys
-from lodge_kit.world import World
 
 SERVICE = Service(
     name="enquiry",
@@ -19,11 +18,6 @@ SERVICE = Service(
     facts=events.ALL,
     routers=(enquiries.router, messages.router, data_sources.router, reports.router, runs.router),
 )
-
-
-def create_world(settings: Settings, *, clock: Clock = system_clock) -> World:
-    """Build what verbs get their world from."""
-    return world.make(settings, name="enquiry", clock=clock, tasks=jobs.tasks)
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> FastAPI:

@@ -53,3 +53,6 @@ async def destroy_expired_files(world: World) -> None:
     while True:
         destroyed = await artifacts.destroy_expired(world)
         await asyncio.sleep(0 if destroyed else _EVERY)
+
+
+LOOPS = (destroy_expired_files, take_up_runs)

@@ -2,15 +2,13 @@
 
 from fastapi import FastAPI
 
-from lodge_kit import world
 from lodge_kit.application import Service, assemble
 from lodge_kit.clock import Clock, system_clock
 from lodge_kit.identity import Keys
-from lodge_kit.world import World
-from release_service import events, jobs, rights
-from release_service.reading import Reader
+from release_service import events, rights
 from release_service.routes import products, releases, sightings, sources, suppliers
 from release_service.settings import Settings
+from release_service.world import create_world
 
 SERVICE = Service(
     name="release",
@@ -20,11 +18,6 @@ SERVICE = Service(
     facts=events.ALL,
     routers=(suppliers.router, products.router, releases.router, sources.router, sightings.router),
 )
-
-
-def create_world(settings: Settings, *, clock: Clock = system_clock) -> World:
-    """Build what verbs get their world from. The reader's child process starts with the first feed."""
-    return world.make(settings, name="release", clock=clock, tasks=jobs.tasks, own=lambda _database, _clock: Reader())
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> FastAPI:

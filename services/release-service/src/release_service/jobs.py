@@ -50,3 +50,6 @@ async def keep_watch(world: World) -> None:
     while True:
         await order_due_checks(world)
         await asyncio.sleep(EVERY)
+
+
+LOOPS = (keep_watch,)
