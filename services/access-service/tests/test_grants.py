@@ -321,6 +321,75 @@ async def test_a_group_gives_its_members_what_it_was_given(records: Records) -> 
     assert (await records.admin.post(f"{members}/{records.ids['alice']}/remove")).status_code == 404
 
 
+class Doors:
+    """A group, and who comes in and goes out by whom."""
+
+    def __init__(self, records: Records, client: Client, group: str) -> None:
+        self.records = records
+        self.client = client
+        self.path = f"/access/v1/groups/{group}/members"
+
+    async def join(self, by: Client, person: str = "alice") -> int:
+        return (await by.post(self.path, json={"person": self.records.ids.get(person, person)})).status_code
+
+    async def leave(self, by: Client, person: str = "alice") -> int:
+        return (await by.post(f"{self.path}/{self.records.ids.get(person, person)}/remove")).status_code
+
+
+@pytest.fixture
+async def doors(records: Records, client: Client) -> Doors:
+    return Doors(records, client, (await records.admin.made("/access/v1/groups", name="Team"))["id"])
+
+
+async def test_into_a_group_with_roles_comes_and_goes_who_could_be_given_them(
+    doors: Doors, records: Records, client: Client, time: Time
+) -> None:
+    owner = await records.admin.made("/access/v1/people", user_name="owner", name="Olga Owner")
+    keeper = client.acting("per_01J0000000000000000000KEEP", (rights.PEOPLE_WRITE,))
+    anyones = client.acting("per_01J0000000000000000000ANY0", (rights.PEOPLE_WRITE, rights.GRANT_ANY))
+    owning = client.acting(owner["id"], (rights.PEOPLE_WRITE, rights.GRANT))
+    assert (await doors.join(keeper), await doors.leave(keeper)) == (204, 204)  # it gives nothing yet
+    group = doors.path.split("/")[-2]
+    ends = time.now + timedelta(days=2)
+    await records.give(subject=group, valid_from=(time.now + timedelta(days=1)).isoformat(), valid_to=ends.isoformat())
+    refused = await keeper.post(doors.path, json={"person": records.ids["alice"]})
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert (
+        records.ids["clerk"] in refused.json()["detail"]
+    )  # it says which role, even one that is held from tomorrow on
+    assert await doors.join(owning) == 403
+    await records.own(owner["id"])
+    time.now += timedelta(minutes=1)
+    assert (await doors.join(owning), await doors.leave(keeper), await doors.leave(owning)) == (204, 403, 204)
+    time.now += timedelta(minutes=1)
+    assert (await doors.join(anyones), await doors.leave(anyones)) == (204, 204)
+    time.now = ends
+    assert await doors.join(keeper) == 204  # what has ended is given to nobody
+
+
+async def test_an_owner_fills_groups_within_his_org_units_only(
+    doors: Doors, records: Records, client: Client, time: Time
+) -> None:
+    units = [(await records.admin.made("/access/v1/org-units", name=key))["id"] for key in ("law", "arts")]
+    owner = (await records.admin.made("/access/v1/people", user_name="owner", name="Olga Owner"))["id"]
+    await records.own(owner)
+    group = doors.path.split("/")[-2]
+    held: dict[str, Any] = {rights.PEOPLE_WRITE.name: "*", rights.GRANT.name: [units[0]]}
+    scoped = client.acting(owner, held)
+    await records.give(subject=group, org_unit=units[0])
+    assert (await doors.join(scoped), await doors.leave(scoped)) == (204, 204)
+    time.now += timedelta(minutes=1)
+    await records.give(subject=group, org_unit=units[1])
+    assert (await doors.join(scoped), await doors.join(records.admin), await doors.leave(scoped)) == (403, 204, 403)
+
+
+async def test_nobody_leaves_a_group_with_roles_by_oneself(doors: Doors, records: Records, client: Client) -> None:
+    await records.give(subject=doors.path.split("/")[-2])
+    assert await doors.join(records.admin) == 204
+    assert await doors.leave(client.acting(records.ids["alice"], rights.ALL)) == 403
+    assert await doors.leave(records.admin) == 204
+
+
 async def test_who_has_left_is_denied_at_once_and_holds_it_again_when_back(records: Records) -> None:
     await records.give()
     path = f"/access/v1/people/{records.ids['alice']}"

@@ -1,8 +1,12 @@
 """Who may give and end which role: its owner, the owner of its system, and holders of `access.grant.any`.
 
-Each within the org units that the right is held for; nobody gives or ends what one holds oneself.
+Each within the org units that the right is held for; nobody gives or ends what one holds oneself. Who joins a group is
+given its roles, and who leaves it loses them: the same is asked of who puts people in and takes them out. The
+institution's directory alone may do so unasked, unless a role is of Lodge itself (docs/decisions/0015).
 """
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import or_, select
@@ -22,6 +26,10 @@ async def demand_giver(session: AsyncSession, by: Caller, role: Role, subject: s
     """Refuse one who may not give `role` to `subject` there, or end it. Raises `Forbidden`."""
     if subject == by.id or await session.get(GroupMember, (subject, by.id)) is not None:
         raise Forbidden("Nobody gives or ends a role of one's own. Ask another who may.")
+    await _demand_answers_for(session, by, role, org_unit)
+
+
+async def _demand_answers_for(session: AsyncSession, by: Caller, role: Role, org_unit: str | None) -> None:
     if by.may(rights.GRANT_ANY, org_unit or EVERYWHERE):
         return
     system = await session.get(System, role.system_id)
@@ -67,26 +75,40 @@ async def demand_held(session: AsyncSession, by: Caller, role: Role, org_unit: s
             raise Forbidden(f"This role of Lodge contains {name}, which you do not hold there. Ask one who does.")
 
 
-async def demand_may_join(session: AsyncSession, group: str, *, by: Caller, now: datetime) -> None:
-    """Refuse to put anybody into a group that holds a role of Lodge itself, unless `by` could give that role."""
-    for grant, role in await _of_lodge(session, group, now=now):
-        demand_within_scope(by, grant.org_unit)
-        await demand_held(session, by, role, grant.org_unit, now=now)
+async def demand_may_join(
+    session: AsyncSession, group: str, *, by: Caller, now: datetime, is_directory: bool = False
+) -> None:
+    """Refuse to put anybody into a group of which `by` could not give every role. Raises `Forbidden`."""
+    for grant, role in await _given_to(session, group, now=now, of_lodge=is_directory):
+        with _telling_of(role):
+            await _demand_answers_for(session, by, role, grant.org_unit)
+            await demand_held(session, by, role, grant.org_unit, now=now)
 
 
-async def demand_may_leave(session: AsyncSession, group: str, *, by: Caller, now: datetime) -> None:
-    """Refuse to take anybody out of a group that holds a role of Lodge itself, unless `by` could end that grant."""
-    for grant, _ in await _of_lodge(session, group, now=now):
-        demand_within_scope(by, grant.org_unit)
+async def demand_may_leave(
+    session: AsyncSession, group: str, people: Collection[str], *, by: Caller, now: datetime, is_directory: bool = False
+) -> None:
+    """Refuse to take people out of a group of which `by` could not end every grant. Raises `Forbidden`."""
+    for grant, role in await _given_to(session, group, now=now, of_lodge=is_directory):
+        with _telling_of(role):
+            if by.id in people:
+                raise Forbidden("Nobody ends a role of one's own. Ask another who may.")
+            await _demand_answers_for(session, by, role, grant.org_unit)
 
 
-async def _of_lodge(session: AsyncSession, group: str, *, now: datetime) -> list[tuple[Grant, Role]]:
-    """Answer what a group holds of Lodge's own roles, now or later."""
-    found = (
-        select(Grant, Role)
-        .join(Role, col(Role.id) == col(Grant.role_id))
-        .join(System, col(System.id) == col(Role.system_id))
-        .where(col(Grant.subject) == group, col(System.key) == decisions.LODGE)
-        .where(or_(col(Grant.valid_to).is_(None), col(Grant.valid_to) > now))
-    )
+async def _given_to(session: AsyncSession, group: str, *, now: datetime, of_lodge: bool) -> list[tuple[Grant, Role]]:
+    """Answer what a group was given and holds, now or later; with `of_lodge` Lodge's own roles only."""
+    found = select(Grant, Role).join(Role, col(Role.id) == col(Grant.role_id)).where(col(Grant.subject) == group)
+    found = found.where(or_(col(Grant.valid_to).is_(None), col(Grant.valid_to) > now)).order_by(col(Grant.id))
+    if of_lodge:
+        found = found.join(System, col(System.id) == col(Role.system_id)).where(col(System.key) == decisions.LODGE)
     return [(row[0], row[1]) for row in await session.execute(found)]
+
+
+@contextmanager
+def _telling_of(role: Role) -> Iterator[None]:
+    """Say of which of a group's roles it is that something is refused."""
+    try:
+        yield
+    except Forbidden as refused:
+        raise Forbidden(f"Who is in this group has its role {role.id}. {refused.detail}") from refused

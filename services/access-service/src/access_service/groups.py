@@ -1,6 +1,7 @@
 """Groups of people who are given roles together.
 
-Who is put into a group gets its roles: where one of them is of Lodge itself, that takes the right to give it.
+Who is put into a group gets its roles: that takes the right to give them. The institution's directory
+(`is_directory`) needs it for Lodge's own roles only.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -63,9 +64,9 @@ async def change(session: AsyncSession, group: Group, facts: Mapping[str, Any], 
     )  # fmt: skip
 
 
-async def delete(session: AsyncSession, group: Group, *, by: Caller, now: datetime) -> None:
+async def delete(session: AsyncSession, group: Group, *, by: Caller, now: datetime, is_directory: bool = False) -> None:
     """Delete a group: its members leave it, its grants permit nothing more, its name is free. Raises `Forbidden`."""
-    await remove(session, group, None, by=by, now=now)
+    await remove(session, group, None, by=by, now=now, is_directory=is_directory)
     group.deleted_at = group.updated_at = now
     audit.record(session, "group.deleted", kind="group", of=group.id, by=by, now=now)
     await session.flush()
@@ -78,8 +79,9 @@ async def members(session: AsyncSession, group_id: str) -> list[str]:
 
 
 async def add(
-    session: AsyncSession, group: Group, people: Collection[str], *, by: Caller, now: datetime, pointer: str = "/person"
-) -> list[str]:
+    session: AsyncSession, group: Group, people: Collection[str], *, by: Caller, now: datetime,
+    pointer: str = "/person", is_directory: bool = False,
+) -> list[str]:  # fmt: skip
     """Make people members, all in one statement; answers those who were none. Raises `Forbidden`, `Invalid`."""
     is_one = past.among(col(Person.id), people) & col(Person.deleted_at).is_(None)
     new = insert(GroupMember).from_select(
@@ -95,31 +97,33 @@ async def add(
     if by.id in added:
         raise Forbidden("Nobody joins a group by oneself: a group's roles would come with it. Ask another who may.")
     if added:
-        await givers.demand_may_join(session, group.id, by=by, now=now)
+        await givers.demand_may_join(session, group.id, by=by, now=now, is_directory=is_directory)
         await _membership_changed(session, group, added, "group.member-added", by=by, now=now)
     return added
 
 
 async def remove(
-    session: AsyncSession, group: Group, people: Sequence[str] | None, *, by: Caller, now: datetime
-) -> list[str]:
+    session: AsyncSession, group: Group, people: Sequence[str] | None, *, by: Caller, now: datetime,
+    is_directory: bool = False,
+) -> list[str]:  # fmt: skip
     """Take people (None: everybody) out of the group; answers those who were in it. Raises `Forbidden`."""
     removed = await past.unlink(session, past.MEMBER, group.id, people, now=now)
     if removed:
-        await givers.demand_may_leave(session, group.id, by=by, now=now)
+        await givers.demand_may_leave(session, group.id, removed, by=by, now=now, is_directory=is_directory)
         await _membership_changed(session, group, removed, "group.member-removed", by=by, now=now)
     return removed
 
 
 async def set_members(
-    session: AsyncSession, group: Group, people: Collection[str], *, by: Caller, now: datetime, pointer: str
-) -> None:
+    session: AsyncSession, group: Group, people: Collection[str], *, by: Caller, now: datetime, pointer: str,
+    is_directory: bool = False,
+) -> None:  # fmt: skip
     """Make these all members of the group; who stays keeps the beginning. Raises `Forbidden`, `Invalid`."""
     here, wanted = set(await members(session, group.id)), set(people)
     if here - wanted:
-        await remove(session, group, sorted(here - wanted), by=by, now=now)
+        await remove(session, group, sorted(here - wanted), by=by, now=now, is_directory=is_directory)
     if wanted - here:
-        await add(session, group, wanted - here, by=by, now=now, pointer=pointer)
+        await add(session, group, wanted - here, by=by, now=now, pointer=pointer, is_directory=is_directory)
 
 
 async def _membership_changed(

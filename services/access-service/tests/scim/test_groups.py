@@ -264,3 +264,28 @@ async def test_nobody_joins_a_group_by_oneself(directory: Any, client: Client) -
     refused = await own.patch(f"/Groups/{group['id']}", {"op": "add", "path": "members", "value": [{"value": ann}]})
     assert refused.status_code == 403
     assert await directory.members(group["id"]) == []
+
+
+async def test_the_directory_fills_groups_with_roles_and_a_person_by_scim_may_no_more_than_by_the_api(
+    directory: Any, client: Client, records: Any
+) -> None:
+    people = await directory.users("ann", "bob")
+    group = await directory.group("Clerks", people[0])
+    await records.given_to(group["id"])
+    path = f"/Groups/{group['id']}"
+    by_hand = client.acting("per_01J0000000000000000000HAND", (rights.PEOPLE_READ, rights.PEOPLE_WRITE))
+    person = type(directory)(by_hand, directory.time)
+    joining = {"op": "add", "path": "members", "value": [{"value": people[1]}]}
+    leaving = {"op": "remove", "path": f'members[value eq "{people[0]}"]'}
+    both = {"schemas": group["schemas"], "displayName": "Clerks", "members": [{"value": people[1]}]}
+    for refused in (
+        await person.patch(path, joining), await person.patch(path, leaving), await person.call("PUT", path, both),
+        await person.call("DELETE", path),
+    ):  # fmt: skip
+        assert (refused.status_code, refused.headers["content-type"]) == (403, "application/scim+json")
+    assert await directory.members(group["id"]) == [people[0]]
+    assert (await directory.call("PUT", path, both)).status_code == 200
+    assert await records.may_be_viewed_by(people[1])
+    assert not await records.may_be_viewed_by(people[0])
+    assert (await directory.call("DELETE", path)).status_code == 204
+    assert not await records.may_be_viewed_by(people[1])

@@ -104,7 +104,10 @@ class Storage(AsyncScimStorage):
             row = await groups.create(self.session, group_resources.told(told), by=self.caller, now=self.now)
         members = group_resources.meant(told)
         if members:
-            await groups.add(self.session, row, members, by=self.caller, now=self.now, pointer=_MEMBERS)
+            await groups.add(
+                self.session, row, members, by=self.caller, now=self.now, pointer=_MEMBERS,
+                is_directory=self._is_directory,
+            )  # fmt: skip
         return await self.get(resource_type, row.id)
 
     async def update(
@@ -137,7 +140,7 @@ class Storage(AsyncScimStorage):
             await people.delete(self.session, person, by=self.caller, now=self.now)
         else:
             row, _ = await self._group(resource_id, with_members=False, version=expected_version)
-            await groups.delete(self.session, row, by=self.caller, now=self.now)
+            await groups.delete(self.session, row, by=self.caller, now=self.now, is_directory=self._is_directory)
 
     async def change_group(self, group: Group, *, expected_version: str | None = None) -> None:
         """Make a group what `group` says, its members apart."""
@@ -152,7 +155,7 @@ class Storage(AsyncScimStorage):
     async def change_members(self, group_id: str, changes: Sequence[MemberChange]) -> None:
         """Do what `changes` say, one after the other; only those whom they name are read and written."""
         row, _ = await self._group(group_id, with_members=False)
-        session, by, now = self.session, self.caller, self.now
+        session, by, now, known = self.session, self.caller, self.now, self._is_directory
         for change in changes:
             chosen = change.people
             if change.where is not None:
@@ -161,11 +164,13 @@ class Storage(AsyncScimStorage):
                 statement = statement.where(col(GroupMember.group_id) == group_id)
                 chosen = list((await session.execute(statement)).scalars())
             if change.do == "remove":
-                await groups.remove(session, row, chosen, by=by, now=now)
+                await groups.remove(session, row, chosen, by=by, now=now, is_directory=known)
             elif change.do == "add":
-                await groups.add(session, row, chosen or (), by=by, now=now, pointer=_MEMBERS)
+                await groups.add(session, row, chosen or (), by=by, now=now, pointer=_MEMBERS, is_directory=known)
             else:
-                await groups.set_members(session, row, chosen or (), by=by, now=now, pointer=_MEMBERS)
+                await groups.set_members(
+                    session, row, chosen or (), by=by, now=now, pointer=_MEMBERS, is_directory=known
+                )
 
     async def _create_user(self, user: User) -> Resource[Any]:
         self.caller.demand(rights.PEOPLE_WRITE, EVERYWHERE)
@@ -212,6 +217,11 @@ class Storage(AsyncScimStorage):
         for row, group in read:
             return row, _demand_version(group, version)
         raise NotFoundException(detail=f"There is no Group {group_id}.")
+
+    @property
+    def _is_directory(self) -> bool:
+        """Whether a service account calls, as directories do: a person's key by SCIM may no more than by the API."""
+        return self.caller.id.startswith("svc_")
 
     def _may_see(self, person: Person) -> bool:
         unit = person.org_unit or EVERYWHERE
