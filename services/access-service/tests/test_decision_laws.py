@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from fastapi import FastAPI
@@ -17,12 +18,17 @@ from hypothesis import strategies as some
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from access_service import tables
+from access_service import rights, tables
 from access_service.decisions import decide
+from access_service.history import When
 from access_service.judging import Decision, DecisionReason, Question
+from access_service.questions.explaining import explain
+from access_service.questions.misses import Why
+from access_service.questions.telling import tell
 from access_service.searching.actions import actions
 from access_service.searching.resources import resources
 from access_service.searching.subjects import subjects
+from lodge_kit.identity import Caller
 
 pytestmark = pytest.mark.anyio
 
@@ -348,6 +354,43 @@ async def test_sql_decides_what_plain_loops_decide(app: FastAPI, time: Any, hous
             assert found.permit is (found.reason is DecisionReason.HELD)
             assert found.subject == who_is(house, question)
             demand_true(house, question, found)
+        await session.rollback()
+
+
+REASONS = {
+    DecisionReason.HELD: {Why.HELD},
+    DecisionReason.SUBJECT_UNKNOWN: {
+        Why.SUBJECT_UNKNOWN,
+        Why.SUBJECT_INACTIVE,
+        Why.PERMISSION_UNKNOWN,
+        Why.SYSTEM_UNKNOWN,
+    },  # both may be unknown: it says so of the permission
+    DecisionReason.PERMISSION_UNKNOWN: {Why.PERMISSION_UNKNOWN, Why.SYSTEM_UNKNOWN, Why.PERMISSION_RETIRED},
+}
+"""What an explanation says where a decision says this."""
+
+
+@pytest.mark.usefixtures("client")
+@BOUNDED
+@given(house=houses())
+async def test_an_explanation_says_what_is_decided_and_weighs_the_same_conditions(
+    app: FastAPI, time: Any, house: House
+) -> None:
+    auditor = Caller("per_9", "Auditor", permissions={one.name: "*" for one in rights.ALL})
+    async with AsyncSession(app.state.database.orm) as session:
+        await build(session, house, time.now)
+        for question in house.questions:
+            decided = await decide(session, question, at=time.now)
+            found = await explain(session, question, When(time.now, time.now), by=auditor)
+            told = tell(found, zone=ZoneInfo("UTC"), now=time.now)
+            assert found.finding.permit is decided.permit, question
+            if decided.reason in REASONS and not (told.why_not and decided.reason is DecisionReason.PERMISSION_UNKNOWN):
+                assert told.why in REASONS[decided.reason], question
+            if decided.reason is DecisionReason.CONDITION_NOT_MET:
+                missing = [(path, {facet.name for _, facet in path.misses(time.now)}) for path in found.told]
+                outcomes = [path.permission.outcome for path, names in missing if names == {"outcome"}]
+                assert decided.path is not None
+                assert decided.path.condition in outcomes, question
         await session.rollback()
 
 

@@ -611,6 +611,55 @@ async def test_what_is_not_known_is_denied_with_a_next_step(
     assert words in found["sentence"]
 
 
+async def test_what_a_condition_saw_is_told_to_who_may_see_it(desk: Desk, client: Client) -> None:
+    ids, admin = desk.ids, desk.admin
+    condition = "resource.properties.owner == subject.email || context.urgent && subject.properties.clearance > 2"
+    await desk.change(f"/access/v1/permissions/{ids['amend']}", condition=condition)
+    await desk.change(f"/access/v1/people/{ids['alice']}", email="alice@campus.example")
+    registered = {"type": "student_record", "id": "4711", "properties": {"owner": "carol@campus.example"}}
+    await admin.made(f"/access/v1/systems/{ids['system']}/resources", resources=[registered])
+    await desk.give()
+    asked = {
+        "subject": {"type": "user", "id": "ext-a", "properties": {"clearance": 1}}, "action": {"name": "amend"},
+        "resource": {"type": "student_record", "id": "4711"}, "context": {"urgent": True},
+    }  # fmt: skip
+
+    async def saw(by: Client, **more: Any) -> tuple[bool, dict[str, Any]]:
+        told = (await by.post("/access/v1/explain", json=asked | more)).json()
+        decided = (await admin.post("/access/v1/evaluation", json=asked | more)).json()
+        assert told["decision"] == decided["decision"]
+        (path,) = told["paths"]
+        step = path["steps"][-1]
+        assert (step["kind"], step["name"], step["held"]) == ("condition", condition, told["decision"])
+        assert all(one["saw"] is None for one in path["steps"][:-1])
+        states = {one["name"]: one["state"] for one in step["saw"]}
+        values = {one["name"]: one["value"] for one in step["saw"]}
+        return told["decision"], {name: values[name] if state == "seen" else state for name, state in states.items()}
+
+    said = {"context.urgent": True, "subject.properties.clearance": 1}
+    owner, email = "resource.properties.owner", "subject.email"
+    held = {owner: "carol@campus.example", email: "alice@campus.example"}
+    assert await saw(admin) == (False, held | said)
+    assert await saw(client.acting(ids["alice"])) == (False, held | said | {owner: "hidden"})
+    reader = client.acting("per_01J0000000000000000000RDR0", (rights.GRANTS_READ,))
+    assert await saw(reader) == (False, {owner: "hidden", email: "hidden"} | said)
+    assert await saw(reader, context={}) == (
+        False, {owner: "hidden", email: "hidden"} | said | {"context.urgent": "missing"},
+    )  # fmt: skip
+    cleared = {"type": "user", "id": "ext-a", "properties": {"clearance": 3}}
+    assert (await saw(reader, subject=cleared))[0]
+    long = {"urgent": "x" * 3_000}
+    assert (await saw(admin, context=long))[1]["context.urgent"] == "too-long"
+
+
+async def test_a_permission_that_was_retired_is_told_of_though_it_was_never_given(desk: Desk, time: Time) -> None:
+    time.after(days=1)
+    await desk.admin.post(f"/access/v1/permissions/{desk.ids['amend']}/retire")
+    found = await desk.why()
+    assert (found["reason"], found["paths"]) == ("permission-retired", [])
+    assert found["sentence"].endswith("the permission record.amend was retired on 2 June 2026 at 13:01 by Bob.")
+
+
 async def test_a_group_is_asked_about_by_its_members(desk: Desk) -> None:
     assert "is a group" in (await desk.why("team"))["sentence"]
 

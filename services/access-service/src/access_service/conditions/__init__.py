@@ -40,6 +40,8 @@ class Condition:
 
     source: str
     run: Callable[[Scope], Any]
+    looks_at: tuple[tuple[str, ...], ...]
+    """What it names, each by its fields: `("subject", "email")`."""
 
     def weigh(self, subject: _Seen, resource: _Seen, action: _Seen, context: _Seen) -> Outcome:
         """Evaluate; an error is an outcome that does not hold, and says so."""
@@ -68,7 +70,8 @@ def parse(source: str) -> Condition:
         raise _invalid(f"it is longer than {LONGEST_TEXT} characters")
     try:
         tree = syntax.read(source, most=MOST_NODES)
-        return Condition(source, compiling.Compiler(frozenset(ROOTS)).compile(tree))
+        run = compiling.Compiler(frozenset(ROOTS)).compile(tree)
+        return Condition(source, run, tuple(dict.fromkeys(syntax.named(tree, frozenset(ROOTS)))))
     except syntax.Unreadable as error:
         raise _invalid(str(error)) from error
 
@@ -85,6 +88,14 @@ def weigh(source: str, *, subject: _Seen, resource: _Seen, action: _Seen, contex
     except Invalid as error:
         return Outcome(holds=False, error=error.detail)
     return condition.weigh(subject, resource, action, context)
+
+
+def looks_at(source: str) -> Iterable[tuple[str, ...]]:
+    """Answer what a condition that was saved names, each by its fields; one that reads no more names nothing."""
+    try:
+        return _remembered(source).looks_at
+    except Invalid:
+        return ()
 
 
 async def read(sources: Iterable[str]) -> None:

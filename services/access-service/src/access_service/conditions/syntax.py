@@ -1,6 +1,6 @@
 """The text of a condition as cel-python reads it: a tree, held to its bounds before anything walks it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from celpy.celparser import CELParseError, CELParser
@@ -68,6 +68,27 @@ def branch(child: ReadTree | Token) -> ReadTree:
     """Answer a child that the grammar has as a tree."""
     assert isinstance(child, Tree)  # noqa: S101 - the grammar has it so
     return child
+
+
+def named(tree: ReadTree, names: frozenset[str]) -> Iterator[tuple[str, ...]]:
+    """Answer the fields that are selected from `names`, each as far as dots go, in the order of the text."""
+    here = core(tree)
+    way = _fields(here)
+    if way:
+        if way[0] in names:
+            yield way
+        return
+    for child in here.children:
+        if isinstance(child, Tree):
+            yield from named(child, names)
+
+
+def _fields(tree: ReadTree) -> tuple[str, ...]:
+    """Answer `("a", "b")` of `a.b`; nothing of what does not begin with a name."""
+    if tree.data == "ident":
+        return (str(tree.children[0]),)
+    before = _fields(core(branch(tree.children[0]))) if tree.data == "member_dot" else ()
+    return (*before, str(tree.children[1])) if before else ()
 
 
 def arguments(children: Sequence[ReadTree | Token]) -> list[ReadTree]:

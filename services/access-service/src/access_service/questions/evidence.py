@@ -1,7 +1,7 @@
 """What bears on a question about one subject and one permission: each thing with when it held. No I/O, no clock."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -68,6 +68,14 @@ class Permission:
     condition: str | None
     outcome: Outcome
     """Of the condition, as the question has it."""
+    seen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What the condition saw."""
+    attributes: Collection[str] = ()
+    """The names of what the server holds of the subject, among what was seen."""
+    registered: Collection[str] = ()
+    """The names of those properties of the resource that its system registered, among what was seen."""
+    owner: str | None = None
+    """Who owns the system, and so sees what it registered."""
 
     def covered(self, unit: tuple[str, str] | None) -> Periods:
         """Answer when what is given for an org unit held for the resource."""

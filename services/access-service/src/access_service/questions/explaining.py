@@ -14,12 +14,13 @@ from access_service.decisions import LODGE
 from access_service.history import When
 from access_service.judging import SUBJECT_TYPES, Question
 from access_service.questions import gathering, paths
-from access_service.questions.evidence import Path, Permission, Subject
+from access_service.questions.evidence import Facet, Path, Permission, Subject
 from access_service.questions.paths import Finding
 from access_service.questions.periods import NEVER
+from access_service.questions.sights import Sight, sights
 from access_service.tables import OrgUnit, Person, ServiceAccount, System
 from access_service.tables import Permission as PermissionRow
-from lodge_kit.identity import Caller
+from lodge_kit.identity import EVERYWHERE, Caller
 from lodge_kit.tables import AuditEvent, IdText, Instant
 
 MOST_TOLD = 50
@@ -50,6 +51,8 @@ class Explanation:
     """What people, service accounts and org units are called."""
     roles: Sequence[str] = ()
     """What the roles are called, or some of them, that had the permission then."""
+    sights: Mapping[str, Sequence[Sight]] = field(default_factory=dict)
+    """What the conditions looked at, by the permissions' ids."""
     systems: Sequence[str] = ()
     """What the systems are called that may be meant, where the permission is not known."""
     actions: Sequence[str] = ()
@@ -87,10 +90,27 @@ async def explain(session: AsyncSession, question: Question, when: When, *, by: 
     evidence = await gathering.evidence(session, subject, meant, when, scope=scope)
     finding = paths.find(evidence, when.as_of)
     told = finding.paths[:MOST_TOLD]
-    authors = await _authors(session, told)
+    standing = [Facet("standing", one.thing.active, one.thing.id) for one in meant]
+    authors = await _authors(session, [*standing, *(f for path in told for step in path.steps for f in step.facets)])
     names = await _names(session, _mentioned(told, meant, authors))
     roles = [role.name for role in paths.having(evidence, when.as_of)][:_MOST_ROLES]
-    return Explanation(question, when, subject, meant, finding, authors, names, roles)
+    seen = await _sights(session, subject, meant, by=by)
+    return Explanation(question, when, subject, meant, finding, authors, names, roles, seen)
+
+
+async def _sights(
+    session: AsyncSession, subject: Subject, meant: Iterable[Permission], *, by: Caller
+) -> dict[str, list[Sight]]:
+    """Answer what conditions looked at, as far as `by` may read people, and what systems registered."""
+    person = await session.get(Person, subject.thing.id)
+    reads = by.may(rights.PEOPLE_READ, person.org_unit or EVERYWHERE if person else None)
+    of_subject = by.id == subject.thing.id or reads
+    return {
+        one.thing.id: sights(
+            one, of_subject=of_subject, of_resource=one.owner == by.id or by.may(rights.CATALOGUE_READ)
+        )
+        for one in meant
+    }
 
 
 def _said_unit(question: Question) -> str | None:
@@ -98,10 +118,9 @@ def _said_unit(question: Question) -> str | None:
     return unit if isinstance(unit, str) else None
 
 
-async def _authors(session: AsyncSession, told: Iterable[Path]) -> Authors:
+async def _authors(session: AsyncSession, facets: Iterable[Facet]) -> Authors:
     """Answer who made the changes: the audit has each under the instant at which it took effect."""
-    facets = [facet for path in told for step in path.steps for facet in step.facets if facet.recorded_of]
-    turns = {(facet.recorded_of, at) for facet in facets for span in facet.periods.spans for at in span}
+    turns = {(one.recorded_of, at) for one in facets if one.recorded_of for span in one.periods.spans for at in span}
     found = await session.execute(_CHANGES, {"of": [of for of, _ in turns], "at": [at for _, at in turns]})
     return {(row.subject_id, row.at): row.actor for row in found if (row.subject_id, row.at) in turns}
 

@@ -85,7 +85,7 @@ async def _permission(
         permission=then.id, system=then.system_id, grant=None, group=None, roles=(), there=True,
         condition=then.condition, request_wins=then.request_wins, registered=then.properties or {},
     )  # fmt: skip
-    outcome = Outcome(holds=True)
+    outcome, seen = Outcome(holds=True), dict[str, Mapping[str, Any]]()
     if then.condition is not None:
         await conditions.read([then.condition])
         seen = judging.seen(question, judging.Subject(about.thing.id, about.attributes), candidate)
@@ -93,7 +93,11 @@ async def _permission(
     place = effective(candidate.registered, question.resource_properties, request_wins=then.request_wins)
     unit, environment = (one if isinstance(one, str) else None for one in map(place.get, judging.PLACE))
     thing = Thing("permission", then.id, then.name, states)
-    return Permission(thing, then.system, means, unit, {}, environment, then.condition, outcome)
+    said = question.resource_properties.keys() if then.request_wins else ()
+    return Permission(
+        thing, then.system, means, unit, {}, environment, then.condition, outcome, seen,
+        attributes=about.attributes.keys(), registered=candidate.registered.keys() - said, owner=then.owner,
+    )  # fmt: skip
 
 
 async def evidence(
@@ -195,7 +199,7 @@ def _meant() -> Found:
     return (
         select(
             ever, col(PermissionRow.name), col(PermissionRow.system_id), col(System.name).label("system"),
-            col(Resource.properties),
+            col(System.owner), col(Resource.properties),
         )
         .join_from(ever, PermissionRow, col(PermissionRow.id) == ever.c.id)
         .join(System, col(System.id) == col(PermissionRow.system_id))

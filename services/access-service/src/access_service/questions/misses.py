@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from access_service.questions.dates import Calendar
-from access_service.questions.evidence import Facet, Grant, Path, Step
+from access_service.questions.evidence import Facet, Grant, Path, Permission, Step
 from access_service.questions.explaining import Explanation
 
 
@@ -65,6 +65,18 @@ class Misses:
         facet = Facet("standing", thing.active, thing.id)
         return self._standing(Step(thing.kind, thing.id, thing.name, [facet], thing), facet)
 
+    def permission(self, one: Permission) -> Miss | None:
+        """Tell why nobody could use a permission then; None where one could."""
+        thing, at = one.thing, self.of.when.as_of
+        standing = Facet("standing", thing.active, thing.id)
+        if at not in thing.active:
+            return self._standing(Step(thing.kind, thing.id, thing.name, [standing], thing), standing)
+        return None if at in one.means else self._changed(thing.name)
+
+    def _changed(self, name: str) -> Miss:
+        deed = f"{self.of.question.action} on {self.of.question.resource_type}"
+        return Why.PERMISSION_CHANGED, f"the permission {name} stood for {deed} at another time"
+
     def author(self, facet: Facet) -> str | None:
         """Answer who made the change that keeps a facet from holding, as far as the audit knows."""
         turn = facet.periods.turn(self.of.when.as_of)
@@ -92,14 +104,13 @@ class Misses:
 
     def _otherwise(self, path: Path, step: Step, facet: Facet) -> Miss:
         """Tell what is not as the question has it: the environment, the action, the condition."""
-        asked, permission = self.of.question, path.permission
+        permission = path.permission
         if facet.name == "environment" and path.way.grant:
             there = permission.environment
             other = f"not in {there}" if there else "and the question names no environment"
             return Why.OTHER_ENVIRONMENT, f"{step.name} is held in {path.way.grant.environment} only, {other}"
         if facet.name == "meaning":
-            deed = f"{asked.action} on {asked.resource_type}"
-            return Why.PERMISSION_CHANGED, f"the permission {step.name} stood for {deed} at another time"
+            return self._changed(step.name)
         error = f" ({permission.outcome.error})" if permission.outcome.error else ""
         return Why.CONDITION_NOT_MET, f"the condition of {permission.thing.name} does not hold{error}: {step.name}"
 

@@ -127,7 +127,7 @@ def _denied(explanation: Explanation, misses: Misses) -> tuple[Why, str]:
         rests = why is Why.SUBJECT_INACTIVE and len(missing) == 1
         return why, f"{clause}." + (f" What was given holds again once {misses.who} is active." if rests else "")
     if nearest is None:
-        return Why.NEVER_GIVEN, _never(explanation, misses)
+        return _never(explanation, misses)
     why, clauses = missing[0][0], "; ".join(clause for _, clause in missing)
     besides = _besides(explanation, misses, why)
     turn = nearest.periods.turn(explanation.when.as_of)
@@ -160,7 +160,15 @@ def _no_permission(explanation: Explanation) -> tuple[Why, str]:
     )
 
 
-def _never(explanation: Explanation, misses: Misses) -> str:
+def _never(explanation: Explanation, misses: Misses) -> tuple[Why, str]:
+    unusable = [misses.permission(one) for one in explanation.permissions]
+    if unusable[0] and all(unusable):
+        why, clause = unusable[0]
+        return why, f"{clause}."
+    return Why.NEVER_GIVEN, _never_given(explanation, misses)
+
+
+def _never_given(explanation: Explanation, misses: Misses) -> str:
     seen = ", as far as you may see" if explanation.finding.hidden else ""
     given = f"no role that contains it was ever given to {misses.who}{seen}."
     roles = explanation.roles

@@ -5,7 +5,7 @@ and the context that conditions look at, and `as_of` beside it.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,6 +45,16 @@ class Period(BaseModel):
     until: datetime | None
 
 
+class ConditionInput(BaseModel):
+    """A value that a condition names."""
+
+    name: str = Field(examples=["subject.email"])
+    state: Literal["seen", "missing", "hidden", "too-long"] = Field(
+        description="hidden: what Lodge holds of the subject or the resource, and you may not read."
+    )
+    value: Any = Field(default=None, description="What stood there, where it was seen.")
+
+
 class PathStep(Period):
     """A step of a path, with the period that the instant is in, or the nearest one."""
 
@@ -54,7 +64,12 @@ class PathStep(Period):
     held: bool
     state: str | None = Field(description="The state that it was in then: active, inactive, draft, retired.")
     by: Reference | None = Field(description="Who made it so, or who ended it where it held no more.")
-    reason: str | None = Field(description="What was said to that.")
+    reason: str | None = Field(
+        description="What was said to that; of a condition, the error that kept it from being known."
+    )
+    saw: list[ConditionInput] | None = Field(
+        default=None, description="Of a condition: what it looked at, as people and resources are now."
+    )
 
 
 class ExplainedPath(BaseModel):
@@ -140,9 +155,11 @@ def _step(found: Explanation, path: Path, step: Step) -> PathStep:
     state = step.thing.state(at) if step.thing else None
     span = step.periods.nearest(at)
     by, reason = _deed(found, path, step, span)
+    saw = found.sights.get(step.id, ()) if step.kind == "condition" else None
     return PathStep(
         kind=step.kind, id=step.id, name=step.name, held=at in step.periods, state=state.name if state else None,
         by=reference(by, found.names.get(by, "") if by else None), reason=reason,
+        saw=None if saw is None else [ConditionInput.model_validate(one, from_attributes=True) for one in saw],
         **_period(span).model_dump() if span else {"since": None, "until": None},
     )  # fmt: skip
 
