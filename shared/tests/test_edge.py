@@ -1,5 +1,7 @@
 """What every request meets first and last."""
 
+import json
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -23,8 +25,15 @@ def logged() -> Any:
         yield found
 
 
-def requests(logged: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [line for line in logged if line["event"] == "request"]
+@pytest.fixture
+def requests(desk: Any, capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
+    """Answer the lines of the requests so far."""
+
+    def told() -> list[dict[str, Any]]:
+        desk.app.state.account.lines.flush()
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"request"' in line]
+
+    return told
 
 
 async def test_an_unsafe_request_id_is_replaced_and_a_safe_one_kept(clerk: Client) -> None:
@@ -41,16 +50,16 @@ async def test_the_request_id_is_in_the_problem_and_in_the_header(clerk: Client)
 
 
 async def test_the_log_line_has_the_status_as_a_number_and_no_query(
-    clerk: Client, logged: list[dict[str, Any]]
+    clerk: Client, requests: Callable[[], list[dict[str, Any]]]
 ) -> None:
     await clerk.get("/desk/v1/slips?token=whsec_secret")
     await clerk.get("/desk/v1/slips")
     await clerk.get("/desk/v1/nothing")
-    lines = requests(logged)
+    lines = requests()
     assert [line["status"] for line in lines] == [400, 200, 404]
     assert {type(line["status"]) for line in lines} == {int}
     assert [line["caller"] for line in lines][1] == "per_01J0000000000000000000CERK"
-    assert "whsec_secret" not in repr(logged)
+    assert "whsec_secret" not in repr(lines)
 
 
 async def test_an_unknown_parameter_is_refused_where_the_route_has_a_body_too(clerk: Client) -> None:
@@ -200,14 +209,14 @@ async def test_a_parameter_that_has_one_value_is_refused_twice(clerk: Client) ->
 
 
 async def test_an_error_on_our_side_says_nothing_of_itself_but_the_log_does(
-    clerk: Client, logged: list[dict[str, Any]]
+    clerk: Client, logged: list[dict[str, Any]], requests: Callable[[], list[dict[str, Any]]]
 ) -> None:
     answer = await clerk.post("/desk/v1/slips", json={"text": "x", "fail": True})
     assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
     assert "on our side" not in answer.json()["detail"].replace("went wrong on our side", "")
     failed = [line for line in logged if line["event"] == "request failed"]
     assert "RuntimeError" in repr(failed)
-    assert requests(logged)[0]["status"] == 500
+    assert requests()[0]["status"] == 500
 
 
 @pytest.mark.usefixtures("clerk")

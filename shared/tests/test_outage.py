@@ -3,8 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -19,58 +18,10 @@ from lodge_kit.testing.databases import Databases
 from lodge_kit.testing.issuer import Issuer
 from lodge_kit.testing.receiver import Receiver
 from lodge_kit.testing.waiting import until
+from lodge_kit.testing.wire import wired
 from lodge_kit.webhooks.courier import Courier
 
 pytestmark = pytest.mark.anyio
-
-
-class Wire:
-    """A port in front of PostgreSQL that can be cut and mended."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._to = host, port
-        self._server: asyncio.Server | None = None
-        self._ends: set[asyncio.StreamWriter] = set()
-        self._pumps: set[asyncio.Task[None]] = set()
-        self.port = 0
-
-    async def mend(self) -> None:
-        self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def cut(self) -> None:
-        assert self._server
-        self._server.close()
-        for end in self._ends:
-            end.transport.abort()
-        self._ends.clear()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
-
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, onward = await asyncio.open_connection(*self._to)
-        self._ends |= {writer, onward}
-        for source, sink in ((reader, onward), (there, writer)):
-            pump = asyncio.create_task(self._pump(source, sink))
-            self._pumps.add(pump)
-            pump.add_done_callback(self._pumps.discard)
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while data := await source.read(65_536):
-                sink.write(data)
-                await sink.drain()
-        sink.close()
-
-
-@asynccontextmanager
-async def wired(url: str) -> AsyncIterator[tuple[Wire, str]]:
-    real = make_url(url)
-    wire = Wire(real.host or "127.0.0.1", real.port or 5432)
-    await wire.mend()
-    try:
-        yield wire, real.set(host="127.0.0.1", port=wire.port).render_as_string(hide_password=False)
-    finally:
-        await wire.cut()
 
 
 async def test_while_the_database_is_gone_calls_are_503_and_after_it_they_go_on(

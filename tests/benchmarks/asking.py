@@ -3,13 +3,15 @@
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from access_service import rights
 from gateway.signing import Signer
 from lodge_kit import ids
+from lodge_kit.identity import Permission
+from lodge_local import ports
 from tests.benchmarks.load import Fired, fire, request
 from tests.benchmarks.policy import ACTIONS, PEOPLE, ROLES, SYSTEMS, TYPES, Policy, identifier
 
@@ -46,15 +48,6 @@ def batch(policy: Policy, chance: random.Random) -> Sequence[Question]:
     return [first, *more]
 
 
-def for_casbin(question: Question) -> bytes:
-    asked = {
-        "subject": f"person-{question.person}",
-        "object": f"system-{question.system}/{question.kind}",
-        "action": question.action,
-    }
-    return request("POST", "/evaluation", headers={"Content-Type": "application/json"}, body=json.dumps(asked).encode())
-
-
 class Asking:
     """Asks access-service, each time with a token made anew: a minute is the longest life of one."""
 
@@ -62,54 +55,58 @@ class Asking:
         self._port = port
         self._signer = signer
         self._who = ids.new("svc")
-        self._headers: dict[str, str] = {}
-        self._sign()
 
     async def all(self, questions: Sequence[Question]) -> Fired:
         """Ask single questions."""
-        self._sign()
-        return await self._fire([self.evaluation(one) for one in questions])
+        headers = self.headers()
+        return await self._fire([self._post("evaluation", self.parts(one), headers) for one in questions])
 
     async def batches(self, batches: Sequence[Sequence[Question]]) -> Fired:
         """Ask several questions at once."""
-        self._sign()
+        headers = self.headers()
         return await self._fire(
             [
-                self._post("evaluations", _parts(several[0]) | {"evaluations": [_about(one) for one in several]})
+                self._post(
+                    "evaluations", self.parts(several[0]) | {"evaluations": [_about(one) for one in several]}, headers
+                )
                 for several in batches
             ]
         )
 
     async def searches(self, kind: str, questions: Sequence[Question]) -> Fired:
         """Search for subjects or resources, one search after the other."""
-        self._sign()
-        wanted = [_parts(one) | {"page": {"limit": 50}} for one in questions]
-        return await self._fire([self._post(f"search/{kind}", one) for one in wanted], connections=1)
+        headers = self.headers()
+        wanted = [self.parts(one) | {"page": {"limit": 50}} for one in questions]
+        return await self._fire([self._post(f"search/{kind}", one, headers) for one in wanted], connections=1)
 
     async def people(self, count: int) -> Fired:
         """Read the first page of people, one after the other."""
-        self._sign()
-        asked = request("GET", "/access/v1/people?limit=50", headers=self._headers)
+        asked = request("GET", "/access/v1/people?limit=50", headers=self.headers())
         return await self._fire([asked] * count, connections=1)
 
     def evaluation(self, question: Question) -> bytes:
         """Write a single question down."""
-        return self._post("evaluation", _parts(question))
+        return self._post("evaluation", self.parts(question), self.headers())
 
-    def _post(self, path: str, body: Any) -> bytes:
-        return request("POST", f"/access/v1/{path}", headers=self._headers, body=json.dumps(body).encode())
+    def url(self, path: str) -> str:
+        """Answer where something is."""
+        return f"http://{ports.HOST}:{self._port}/access/v1/{path}"
+
+    def headers(self, held: Iterable[Permission] = (rights.EVALUATE, rights.PEOPLE_READ)) -> dict[str, str]:
+        """Answer what a request has that says who asks, and what that one may."""
+        permissions = {right.name: "*" for right in held}
+        token = self._signer.sign(self._who, "access", time.time() + 50, name="A portal", permissions=permissions)
+        return {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def parts(self, question: Question) -> dict[str, Any]:
+        """Write a question down as AuthZEN has it."""
+        return {"subject": {"type": "user", "id": identifier("per", question.person)}, **_about(question)}
+
+    def _post(self, path: str, body: Any, headers: dict[str, str]) -> bytes:
+        return request("POST", f"/access/v1/{path}", headers=headers, body=json.dumps(body).encode())
 
     async def _fire(self, requests: Sequence[bytes], *, connections: int = CONNECTIONS) -> Fired:
         return await fire(self._port, requests, connections=connections)
-
-    def _sign(self) -> None:
-        held = {rights.EVALUATE.name: "*", rights.PEOPLE_READ.name: "*"}
-        token = self._signer.sign(self._who, "access", time.time() + 50, name="A portal", permissions=held)
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-
-
-def _parts(question: Question) -> dict[str, Any]:
-    return {"subject": {"type": "user", "id": identifier("per", question.person)}, **_about(question)}
 
 
 def _about(question: Question) -> dict[str, Any]:

@@ -9,8 +9,9 @@ neither the load nor other work on the machine is in it. One decision in a hundr
 import asyncio
 import json
 import random
+import statistics
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,13 +29,14 @@ from lodge_kit.clock import system_clock
 from lodge_kit.migrating import migrate
 from lodge_local import databases, ports
 from lodge_local.failures import Failed
-from tests.benchmarks.asking import CONNECTIONS, ITEMS, Asking, Question, batch, for_casbin, question
+from tests.benchmarks.asking import CONNECTIONS, ITEMS, Asking, Question, batch, question
 from tests.benchmarks.figures import Figure, Tell, in_turn
 from tests.benchmarks.load import Fired, fire
 from tests.benchmarks.policy import load, make
 from tests.benchmarks.policy import write_for_casbin as write
 from tests.benchmarks.processes import Started, cpu_seconds, database_server, demand_accounts, memory, module, program
 from tests.benchmarks.processes import started as start
+from tests.benchmarks.seen import end_seen
 
 OURS, CASBIN, BARE = 8_000, 400, 16_000
 """Questions a round: enough for the kernel's account of CPU, which ticks a hundred times a second."""
@@ -43,6 +45,7 @@ SEARCHES = 200
 BUILT = "the index of decisions was built"
 """What access-service logs, with the seconds."""
 _UNIT = "decisions a second of one core"
+_P99 = f"ms to an answer with {CONNECTIONS} waiting, p99"
 _PATIENCE = 120.0
 
 
@@ -56,6 +59,9 @@ class Setting:
     bare: Started
     bare_port: int
     ask: Asking
+    signer: Signer
+    gateway: int
+    """The port where the keys of the signer are published."""
 
 
 def measure(tell: Tell) -> list[Figure]:
@@ -76,11 +82,16 @@ async def _measure(folder: Path, server: str, tell: Tell) -> list[Figure]:
     url = databases.create_database(server, "access", password="bench")
     migrate(url, access_service.migrations, Row.metadata)
     load(make_url(server).set(database="access").render_as_string(hide_password=False), policy)
-    del policy
     async with AsyncExitStack() as stack:
         setting, build = await _started(stack, folder, url, tell)
         singles = await _singles(setting, questions, tell)
-        return [*singles, await _several(setting, batches, questions, tell), await _searches(setting, questions), build]
+        several = await _several(setting, batches, questions, tell)
+        tell("starting another access-service, which is told of what ends in the first")
+        port = ports.free()
+        other = await _lodge(stack, folder, url, setting.gateway, port, log="other")
+        await _built(other)
+        seen = await end_seen(setting.ask, Asking(port, setting.signer), url, policy)
+        return [*singles, *several, await _searches(setting, questions), build, seen]
 
 
 async def _started(stack: AsyncExitStack, folder: Path, url: str, tell: Tell) -> tuple[Setting, Figure]:
@@ -101,51 +112,73 @@ async def _started(stack: AsyncExitStack, folder: Path, url: str, tell: Tell) ->
     bare = stack.enter_context(start(program("answering", ports_of[2]), folder=folder, log="bare"))
     await bare.until_serving(ports_of[2])
     tell("starting access-service")
-    environment = _environment(url, ports_of[0], gateway)
-    command = module("access_service", "serve")
-    lodge = stack.enter_context(start(command, folder=folder, log="access", environment=environment))
-    await lodge.until_serving(ports_of[0], "/readyz")
+    lodge = await _lodge(stack, folder, url, gateway, ports_of[0], log="access")
     seconds = await _built(lodge)
     used, used_by_peer = memory([lodge.pid]), memory([casbin.pid])
     tell(f"built in {seconds:.2f} s, {used:.0f} MB in all; the peer in {peer_seconds:.0f} s, {used_by_peer:.0f} MB")
-    setting = Setting(lodge, casbin, ports_of[1], bare, ports_of[2], Asking(ports_of[0], signer))
+    ask = Asking(ports_of[0], signer)
+    setting = Setting(lodge, casbin, ports_of[1], bare, ports_of[2], ask, signer, gateway)
     return setting, Figure("index-build", seconds, "seconds", "pycasbin, start to ready", peer_seconds)
 
 
+async def _lodge(stack: AsyncExitStack, folder: Path, url: str, gateway: int, port: int, *, log: str) -> Started:
+    """Start an access-service."""
+    environment = _environment(url, port, gateway)
+    command = module("access_service", "serve")
+    lodge = stack.enter_context(start(command, folder=folder, log=log, environment=environment))
+    await lodge.until_serving(port, "/readyz")
+    return lodge
+
+
 async def _singles(setting: Setting, questions: Sequence[Question], tell: Tell) -> list[Figure]:
-    ask, asked = setting.ask, [for_casbin(one) for one in questions[:CASBIN]]
-    raw = [ask.evaluation(one) for one in questions]
-    first = await fire(setting.casbin_port, asked, connections=CONNECTIONS)
-    _demand_alike((await ask.all(questions[:CASBIN])).bodies, first.bodies)
-
-    async def ours() -> float:
-        return await _rate(setting.lodge, ask.all(questions[:OURS]), tell)
-
-    async def casbin() -> float:
-        return await _rate(setting.casbin, fire(setting.casbin_port, asked, connections=CONNECTIONS), tell)
-
-    async def bare() -> float:
-        return await _rate(setting.bare, fire(setting.bare_port, raw, connections=CONNECTIONS), tell)
-
-    value, peer = await in_turn(ours, casbin, rounds=5, within=40, tell=tell)
-    again, least = await in_turn(ours, bare, rounds=5, within=40, tell=tell)
+    ask, raw = setting.ask, [setting.ask.evaluation(one) for one in questions]
+    casbins = raw[:CASBIN]
+    theirs = await fire(setting.casbin_port, casbins, connections=CONNECTIONS)
+    _demand_alike((await ask.all(questions[:CASBIN])).bodies, theirs.bodies)
+    ours = Answering(setting.lodge, lambda: ask.all(questions[:OURS]))
+    casbin = Answering(setting.casbin, lambda: fire(setting.casbin_port, casbins, connections=CONNECTIONS))
+    bare = Answering(setting.bare, lambda: fire(setting.bare_port, raw, connections=CONNECTIONS))
+    value, peer = await in_turn(ours.rate, casbin.rate, rounds=5, within=40, tell=tell)
+    again, least = await in_turn(ours.rate, bare.rate, rounds=5, within=40, tell=tell)
     return [
-        Figure("decisions-http", value, _UNIT, "pycasbin FastEnforcer behind a FastAPI route", peer),
+        Figure("decisions-http", value, _UNIT, "pycasbin FastEnforcer behind the same route", peer),
+        Figure("decisions-p99", ours.p99, _P99, "pycasbin FastEnforcer behind the same route", casbin.p99),
         Figure("decisions-bare", again, _UNIT, "a bare ASGI route with msgspec, no policy", least),
     ]
 
 
 async def _several(
     setting: Setting, batches: Sequence[Sequence[Question]], questions: Sequence[Question], tell: Tell
-) -> Figure:
-    async def several() -> float:
-        return ITEMS * await _rate(setting.lodge, setting.ask.batches(batches), tell)
+) -> list[Figure]:
+    several = Answering(setting.lodge, lambda: setting.ask.batches(batches), each=ITEMS)
+    single = Answering(setting.lodge, lambda: setting.ask.all(questions[:OURS]))
+    value, peer = await in_turn(several.rate, single.rate, rounds=5, within=40, tell=tell)
+    return [
+        Figure("evaluations-batch", value, _UNIT, "single evaluations of the same process", peer),
+        Figure("evaluations-p99", several.p99, _P99, "single evaluations of the same process", single.p99),
+    ]
 
-    async def single() -> float:
-        return await _rate(setting.lodge, setting.ask.all(questions[:OURS]), tell)
 
-    value, peer = await in_turn(several, single, rounds=5, within=40, tell=tell)
-    return Figure("evaluations-batch", value, _UNIT, "single evaluations of the same process", peer)
+class Answering:
+    """A process, and how it is asked."""
+
+    def __init__(self, process: Started, ask: Callable[[], Awaitable[Fired]], *, each: int = 1) -> None:
+        self._process = process
+        self._ask = ask
+        self._each = each
+        self._waits: list[float] = []
+
+    async def rate(self) -> float:
+        """Ask once more; answers how many decisions a second of CPU came of it."""
+        before = cpu_seconds(self._process.pid)
+        fired = await self._ask()
+        self._waits.append(_p99(fired) * 1000)
+        return self._each * len(fired.bodies) / max(cpu_seconds(self._process.pid) - before, 0.01)
+
+    @property
+    def p99(self) -> float:
+        """Answer the p99 of the waits, in ms; the median of the rounds."""
+        return statistics.median(self._waits)
 
 
 async def _searches(setting: Setting, questions: Sequence[Question]) -> Figure:
@@ -154,13 +187,6 @@ async def _searches(setting: Setting, questions: Sequence[Question]) -> Figure:
     people = _p99(await ask.people(SEARCHES))
     unit = "ms to a search's first page, p99"
     return Figure("decision-search", max(waits) * 1000, unit, "the first page of GET /people", people * 1000)
-
-
-async def _rate(process: Started, asking: Awaitable[Fired], tell: Tell) -> float:
-    before = cpu_seconds(process.pid)
-    fired = await asking
-    tell(f"p99 {_p99(fired) * 1000:.2f} ms with {CONNECTIONS} at once")
-    return len(fired.bodies) / max(cpu_seconds(process.pid) - before, 0.01)
 
 
 async def _built(service: Started) -> float:

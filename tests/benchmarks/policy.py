@@ -222,8 +222,8 @@ def write_for_casbin(folder: Path, policy: Policy) -> None:
             if above is not None:
                 file.write(f"g, role-{role}, role-{above}\n")
         for person, held in enumerate(policy.held):
-            file.writelines(f"g, person-{person}, role-{role}\n" for role, unit in held if unit is None)
-            file.writelines(f"g, person-{person}, group-{group}\n" for group in policy.groups[person])
+            file.writelines(f"g, {identifier('per', person)}, role-{role}\n" for role, unit in held if unit is None)
+            file.writelines(f"g, {identifier('per', person)}, group-{group}\n" for group in policy.groups[person])
         for group, roles in enumerate(policy.held_by_group):
             file.writelines(f"g, group-{group}, role-{role}\n" for role in roles)
 

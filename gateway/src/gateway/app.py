@@ -9,7 +9,6 @@ from typing import Any
 
 from gateway import openapi
 from gateway.access import AccessService
-from gateway.access_log import AccessLog
 from gateway.authentication import Authentication
 from gateway.callers import Callers
 from gateway.changes import Readiness, find, follow, sweep
@@ -21,6 +20,7 @@ from gateway.routing import PublicPaths, Routes
 from gateway.settings import Config, GatewaySettings
 from gateway.signing import Signer, read_keys
 from gateway.upstream import AiohttpUpstream
+from lodge_kit.access_log import AccessLog
 from lodge_kit.clock import Clock, system_clock
 from lodge_kit.outbound import Outbound
 from lodge_kit.problems import Unavailable
@@ -34,7 +34,11 @@ def create_app(
     services = settings.services(config)
     routes, public = Routes(config.routes, services), PublicPaths(config.public)
     signer = Signer(read_keys(settings.signing_key.get_secret_value()), clock)
-    readiness, metrics, log = Readiness(), Metrics(), AccessLog(settings.log_format)
+    readiness, metrics, log = (
+        Readiness(),
+        Metrics(),
+        AccessLog("gateway", form=settings.log_format, logger="gateway.entry"),
+    )
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:

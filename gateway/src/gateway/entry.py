@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import guard, headers, refusals
-from gateway.access_log import AccessLog
 from gateway.authentication import Authentication
 from gateway.callers import Entry
 from gateway.forwarding import Aborted, Exchange, forward
@@ -19,6 +18,7 @@ from gateway.routing import PublicPaths, Route, Routes
 from gateway.settings import Config
 from gateway.upstream import Upstream, UpstreamAway, UpstreamBroken, UpstreamSlow
 from lodge_kit import context, logs
+from lodge_kit.access_log import AccessLog
 from lodge_kit.context import Cause
 from lodge_kit.problems import BadRequest, InternalError, NotFound, Problem
 
@@ -45,6 +45,10 @@ class Running:
     upstream: Upstream
     documents: Documents
     admin_port: int
+
+
+_LEFT = {"left": True}
+"""The caller did not wait for the end."""
 
 
 class Gate:
@@ -161,13 +165,13 @@ class Gate:
             method=scope["method"],
             path=scope["raw_path"].decode("ascii", "replace"),
             status=status,
-            seconds=seconds,
-            size=exchange.bytes_sent,
+            ms=round(seconds * 1000, 2),
+            bytes=exchange.bytes_sent,
             service=exchange.service,
             caller=exchange.caller,
             client=exchange.client,
             address=exchange.address or (client[0] if client else ""),
-            left=exchange.left,
+            **_LEFT if exchange.left else {},
         )
 
 

@@ -153,7 +153,9 @@ async def test_a_key_serves_until_it_is_revoked_or_expires_or_its_owner_leaves(
     assert await code(other) == "401 key-unknown"
 
 
-async def test_a_key_is_shown_once_and_kept_nowhere(admin: Client, app: FastAPI) -> None:
+async def test_a_key_is_shown_once_and_kept_nowhere(
+    admin: Client, app: FastAPI, capsys: pytest.CaptureFixture[str]
+) -> None:
     alice = await admin.made("/access/v1/people", user_name="a", name="Alice")
     me = admin.acting(alice["id"])
     with structlog.testing.capture_logs() as logged:
@@ -162,7 +164,8 @@ async def test_a_key_is_shown_once_and_kept_nowhere(admin: Client, app: FastAPI)
         table = await me.get("/access/v1/keys", headers={"Accept": "text/csv"})
     secret = made["key"].split("_", 2)[2]
     assert len(secret) >= 43
-    assert secret not in listed.text + table.text + repr(logged)
+    app.state.account.lines.flush()
+    assert secret not in listed.text + table.text + repr(logged) + capsys.readouterr().out
     assert "sha256" not in listed.text
     async with app.state.world.database.transaction() as session:
         for table_name in ("api_key", "audit_event", "event"):
@@ -274,7 +277,7 @@ async def test_a_services_permissions_are_added_and_never_taken_away(app: FastAP
 async def served(app: FastAPI) -> AsyncIterator[tuple[str, serving.Server, asyncio.Task[None]]]:
     """Serve the app as the command does, but for the signals, which are the test run's own."""
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=20)
-    server = serving.Server(config)
+    server = serving.Server(config, app)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         running = asyncio.create_task(server._serve([listening]))  # noqa: SLF001 - serve() takes the run's signals
         await until(lambda: server.started)

@@ -1,7 +1,7 @@
 """Laws of decisions, for any small catalogue, tree, grants, dates, scopes and conditions.
 
-What SQL decides is what a few plain loops decide, which are written here and know nothing of it; what a search finds
-are those for which it permits.
+What SQL decides is what a few plain loops decide, which are written here and know nothing of it; what an index decides
+is what SQL decides; what a search finds are those for which it permits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +15,14 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from access_service import rights, tables
 from access_service.decisions import decide
 from access_service.history import When
+from access_service.index import Index, loading
+from access_service.index.subjects import moment
 from access_service.judging import Decision, DecisionReason, Question
 from access_service.questions.explaining import explain
 from access_service.questions.misses import Why
@@ -303,7 +305,7 @@ async def build(session: AsyncSession, house: House, now: datetime) -> None:
     await put(tables.RoleInheritance, lower, since=now)
     grants = [
         {
-            "id": f"grt_{n}", "subject": one.subject, "role_id": f"rol_{one.role}", "org_unit": one.unit,
+            "id": f"grt_{n:026}", "subject": one.subject, "role_id": f"rol_{one.role}", "org_unit": one.unit,
             "environment": one.environment, "valid_from": now + timedelta(hours=one.begins),
             "valid_to": None if one.ends is None else now + timedelta(hours=one.ends), "origin": "request",
             "reason": "", "granted_by": "lodge",
@@ -394,12 +396,87 @@ async def test_an_explanation_says_what_is_decided_and_weighs_the_same_condition
         await session.rollback()
 
 
+# The index
+
+
+async def driver(session: AsyncSession) -> Any:
+    """Answer the connection under a session: an index reads what the transaction sees."""
+    raw = await (await session.connection()).get_raw_connection()
+    return raw.driver_connection
+
+
+async def demand_alike(session: AsyncSession, index: Index, questions: Sequence[Question], now: datetime) -> None:
+    for question in questions:
+        theirs = await decide(session, question, at=now)
+        ours = index.decide(question, at=moment(now))
+        assert (ours.permit, ours.reason, ours.subject) == (theirs.permit, theirs.reason, theirs.subject), question
+        assert index.permits(question, at=moment(now)) is theirs.permit
+        if ours.path is not None and theirs.path is not None:
+            assert ours.path.grant == theirs.path.grant
+            assert ours.path.permission == theirs.path.permission
+        assert (ours.path is None) is (theirs.path is None)
+
+
+@pytest.mark.usefixtures("client")
+@BOUNDED
+@given(house=houses())
+async def test_an_index_decides_what_sql_decides_now_and_later(app: FastAPI, time: Any, house: House) -> None:
+    async with AsyncSession(app.state.database.orm) as session:
+        await build(session, house, time.now)
+        index = await loading.whole(await driver(session), at=time.now)
+        # Grants begin and end with time alone: nothing is read anew for it. Then back, for what was added up meanwhile.
+        for hours in (0, 1, 3, 6, 1, 0):
+            await demand_alike(session, index, house.questions, time.now + timedelta(hours=hours))
+        await session.rollback()
+
+
+CHANGES = {
+    "per_0": "UPDATE person SET status = 'inactive', user_name = 'user-9' WHERE id = 'per_0'",
+    "per_1": "UPDATE person SET status = 'active', external_id = 'ext-0', email = 'a@x', org_unit = 'org_1'"
+    " WHERE id = 'per_1' AND NOT EXISTS (SELECT 1 FROM person o WHERE o.external_id = 'ext-0')",
+    "per_2": "INSERT INTO group_member (group_id, person_id, added_at) VALUES ('grp_0', 'per_2', now())"
+    " ON CONFLICT DO NOTHING",
+    "grp_0": "UPDATE role_grant SET valid_to = valid_from WHERE subject = 'grp_0'",
+    "grp_1": "UPDATE role_grant SET org_unit = NULL, environment = NULL WHERE id IN"
+    " (SELECT min(id) FROM role_grant WHERE subject = 'grp_1' GROUP BY role_id)",
+    "svc_0": "UPDATE service_account SET status = 'active' WHERE id = 'svc_0'",
+    "rsc_0": 'UPDATE resource SET properties = \'{"open": true, "org_unit": "org_0"}\' WHERE id = \'rsc_0\'',
+    "rsc_1": "DELETE FROM resource WHERE id = 'rsc_1'",
+    "model": "UPDATE role SET state = CASE state WHEN 'active' THEN 'retired' ELSE 'active' END WHERE id = 'rol_0'",
+    "model ": "DELETE FROM role_inheritance WHERE role_id = 'rol_1'",
+    "model  ": "UPDATE org_unit SET parent = NULL WHERE id = 'org_3'",
+}
+"""What is told of a change, and the change."""
+
+
+@pytest.mark.usefixtures("client")
+@BOUNDED
+@given(house=houses(), told=some.lists(some.sets(some.sampled_from(sorted(CHANGES)), max_size=4), max_size=3))
+async def test_an_index_that_followed_the_changes_decides_as_a_new_one(
+    app: FastAPI, time: Any, house: House, told: list[set[str]]
+) -> None:
+    async with AsyncSession(app.state.database.orm) as session:
+        await build(session, house, time.now)
+        index = await loading.whole(await driver(session), at=time.now)
+        for changes in told:
+            for question in house.questions:
+                index.decide(question, at=moment(time.now))  # what is remembered may have to be forgotten
+            for change in sorted(changes):
+                await session.execute(text(CHANGES[change].replace(":", "\\:")))
+            await loading.refresh(await driver(session), index, {change.strip() for change in changes})
+            await demand_alike(session, index, house.questions, time.now)
+        await session.rollback()
+
+
+# The searches
+
+
 @pytest.mark.usefixtures("client")
 @BOUNDED
 @given(house=houses(), limit=some.integers(1, 4))
 async def test_a_search_finds_those_for_which_it_permits(app: FastAPI, time: Any, house: House, limit: int) -> None:
     def permitted(question: Question, **change: str) -> bool:
-        asked = {name: getattr(question, name) for name in Question.__dataclass_fields__} | change
+        asked = {name: getattr(question, name) for name in Question.__struct_fields__} | change
         return expected(house, Question(**asked)) is DecisionReason.HELD
 
     async def whole(search: Any, session: AsyncSession, question: Question) -> list[str]:

@@ -9,11 +9,12 @@ from typing import Any
 import aiohttp
 from fastapi import APIRouter, Depends, FastAPI, Response
 from sqlalchemy import text
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lodge_kit import events, notices, problems, webhooks
+from lodge_kit.access_log import AccessLog
 from lodge_kit.audit import routes as audit
-from lodge_kit.edge import Edge, handle_errors, known_parameters
+from lodge_kit.edge import Account, Edge, handle_errors, known_parameters
 from lodge_kit.identity import Keys, Permission, PublishedKeys, Verifier, caller
 from lodge_kit.metrics import CONTENT_TYPE, Metrics
 from lodge_kit.world import World
@@ -55,19 +56,33 @@ class Service:
     """Routers under /internal/v1, which the gateway never routes to."""
     rooted: Sequence[APIRouter] = field(default=())
     """Routers whose whole paths a standard says, as /.well-known/authzen-configuration."""
-    layers: Sequence[Callable[[ASGIApp], ASGIApp]] = field(default=())
-    """What lies between the edge and the routes, the innermost first (pure ASGI)."""
+    front: "Callable[[App, ASGIApp], ASGIApp] | None" = None
+    """Given the app and its routes, answers what lies before them: for what no framework answers fast enough.
+
+    Pure ASGI; it accounts itself for what it answers (`app.state.account`).
+    """
 
 
-def assemble(service: Service, world: World, *, keys: Keys | None = None) -> FastAPI:
+class App(FastAPI):
+    """FastAPI, and what lies before it."""
+
+    front: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await (self.front or super().__call__)(scope, receive, send)
+
+
+def assemble(service: Service, world: World, *, keys: Keys | None = None) -> App:
     """Make the app. `keys` verify the gateway's tokens; where none are given, the gateway is asked for them."""
 
     @asynccontextmanager
     async def opened(_app: FastAPI) -> AsyncIterator[None]:
         async with world.opened():
             yield
+        account.lines.flush()
 
-    app = FastAPI(
+    app = App(
         title=service.title,
         description=service.description,
         version="1",
@@ -88,7 +103,8 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
         resolve=_permissions_from(world.settings.access_url),
     )
     metrics, known = Metrics(), Depends(known_parameters)
-    app.state.metrics = metrics
+    lines = AccessLog(f"{service.name}-serve", form=world.settings.log_format, logger="lodge_kit.edge")
+    account = app.state.account = Account(metrics, lines)
     for router in (*service.routers, *webhooks.ROUTERS, notices.router, audit.router):
         # The limit stands here and not at the app: there it lies around the Edge, and answers in plain text.
         # Who calls is asked first of all, also where a route forgets to: public ones have the anonymous caller.
@@ -113,9 +129,9 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> Fas
     app.include_router(_operations(service, world, metrics), include_in_schema=False, dependencies=[known])
     events.describe(app, service.facts, service=service.name)
     handle_errors(app)
-    for layer in service.layers:
-        app.add_middleware(layer)
-    app.add_middleware(Edge, metrics=metrics)
+    app.add_middleware(Edge, account=account)
+    if service.front is not None:
+        app.front = service.front(app, super(App, app).__call__)
     _document(app)
     return app
 

@@ -4,11 +4,11 @@ The id ties together the caller's answer, the log, the event, and the webhook th
 """
 
 import re
-import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from random import getrandbits
 
 _SAFE_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -31,10 +31,22 @@ def cause(request_id: str | None, traceparent: str | None) -> Cause:
 
     An `X-Request-Id` that is not `[\\w.-]{1,64}` is replaced: it goes into logs and headers.
     """
-    known_id = request_id if request_id and _SAFE_ID.fullmatch(request_id) else secrets.token_hex(16)
+    chance = f"{getrandbits(320):080x}"  # no secret: only to be told apart
+    known_id = request_id if request_id and _SAFE_ID.fullmatch(request_id) else chance[:32]
     if traceparent and _TRACEPARENT.fullmatch(traceparent):
         return Cause(known_id, traceparent)
-    return Cause(known_id, f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01")
+    return Cause(known_id, f"00-{chance[32:64]}-{chance[64:]}-01")
+
+
+def cause_of(headers: Iterable[tuple[bytes, bytes]]) -> Cause:
+    """Answer the cause that a request's headers tell (ASGI's: names in lower case)."""
+    request_id = traceparent = None
+    for name, value in headers:
+        if name == b"x-request-id":
+            request_id = value.decode("latin-1")
+        elif name == b"traceparent":
+            traceparent = value.decode("latin-1")
+    return cause(request_id, traceparent)
 
 
 @contextmanager

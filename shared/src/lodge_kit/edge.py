@@ -17,6 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lodge_kit import context, database, identity, logs, problems, texts
+from lodge_kit.access_log import AccessLog
+from lodge_kit.context import Cause
 from lodge_kit.metrics import Metrics
 
 log = logs.logger(__name__)
@@ -29,12 +31,29 @@ _UNSTORABLE = "This has a NUL, or half a surrogate pair: no text can hold either
 _QUIET = ("/healthz", "/readyz", "/metrics")
 
 
-class Edge:
-    """The outermost layer of a service (pure ASGI: nothing is buffered)."""
+class Account:
+    """Tells of each request that was answered: a line in the log, and the metrics."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app = app
+    def __init__(self, metrics: Metrics, lines: AccessLog) -> None:
         self.metrics = metrics
+        self.lines = lines
+
+    def note(
+        self, cause: Cause, *, route: str, method: str, path: str, status: int, caller: str | None, seconds: float
+    ) -> None:
+        """Take down one request."""
+        self.metrics.note(route, method, status, seconds)
+        if path not in _QUIET:
+            ms = round(seconds * 1000, 2)
+            self.lines.record(cause, method=method, path=path, status=status, ms=ms, caller=caller)
+
+
+class Edge:
+    """The layer round the routes of a service (pure ASGI: nothing is buffered)."""
+
+    def __init__(self, app: ASGIApp, account: Account) -> None:
+        self.app = app
+        self.account = account
         self._paths: dict[int, str | None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,8 +61,7 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        cause = context.cause(headers.get("x-request-id"), headers.get("traceparent"))
+        cause = context.cause_of(scope["headers"])
         status = 0
         instead: Response | None = None
 
@@ -51,8 +69,7 @@ class Edge:
             nonlocal status, instead
             if message["type"] == "http.response.start":
                 status = int(message["status"])  # an HTTPStatus, which logs would show with its name
-                kind = Headers(raw=message["headers"]).get("content-type", "")
-                if status == _TOO_LARGE and kind.startswith("text/plain"):
+                if status == _TOO_LARGE and Headers(raw=message["headers"]).get("content-type", "").startswith("text"):
                     instead = problems.answer(problems.ContentTooLarge(_TOO_LARGE_SAID), instance=scope["path"])
                     message["headers"] = list(instead.raw_headers)
                 MutableHeaders(scope=message)["X-Request-Id"] = cause.request_id
@@ -61,7 +78,7 @@ class Edge:
             await send(message)
 
         started = time.perf_counter()
-        with context.entered(cause), self.metrics.in_flight.track_inprogress():
+        with context.entered(cause), self.account.metrics.in_flight.track_inprogress():
             try:
                 await self.app(scope, receive, noted)
             except Exception as error:
@@ -69,18 +86,11 @@ class Edge:
                     raise  # half an answer is out: the connection must break, so that nobody takes it for whole
                 await _answer_to(error, scope["path"])(scope, receive, noted)
             finally:
-                self._note(scope, status, time.perf_counter() - started)
-
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = self._path(scope)
-        self.metrics.requests.labels(route, scope["method"], status).inc()
-        self.metrics.seconds.labels(route).observe(seconds)
-        if scope["path"] not in _QUIET:
-            caller = scope.get("state", {}).get("caller")
-            log.info(
-                "request", method=scope["method"], path=scope["path"], status=status,
-                ms=round(seconds * 1000, 1), caller=caller.id if caller else None,
-            )  # fmt: skip
+                caller = scope.get("state", {}).get("caller")
+                self.account.note(
+                    cause, route=self._path(scope), method=scope["method"], path=scope["path"], status=status,
+                    caller=caller.id if caller else None, seconds=time.perf_counter() - started,
+                )  # fmt: skip
 
     def _path(self, scope: Scope) -> str:
         """Answer the path of the route as the document has it, `none` where no route was met."""

@@ -1,6 +1,7 @@
-"""The peer of access-service's decisions: pycasbin's FastEnforcer behind one FastAPI route. PORT, model, policy."""
+"""The peer of access-service's decisions: pycasbin's FastEnforcer behind the same route. PORT, model, policy."""
 
 import sys
+from typing import Any
 
 import casbin  # type: ignore[import-untyped]  # it ships no types
 import uvicorn
@@ -12,12 +13,28 @@ enforcer = casbin.FastEnforcer(MODEL, POLICY, cache_key_order=[1, 2])  # policie
 app = FastAPI()
 
 
-class Asked(BaseModel):
-    """A question."""
+class Part(BaseModel):
+    """A subject, a resource."""
 
-    subject: str
-    object: str
-    action: str
+    type: str
+    id: str
+    properties: dict[str, Any] = {}
+
+
+class Action(BaseModel):
+    """An action."""
+
+    name: str
+    properties: dict[str, Any] = {}
+
+
+class Asked(BaseModel):
+    """A question, as AuthZEN has it."""
+
+    subject: Part
+    action: Action
+    resource: Part
+    context: dict[str, Any] = {}
 
 
 class Evaluated(BaseModel):
@@ -32,10 +49,11 @@ async def alive() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@app.post("/evaluation")
+@app.post("/access/v1/evaluation")
 async def evaluate(asked: Asked) -> Evaluated:
     """Decide."""
-    return Evaluated(decision=enforcer.enforce(asked.subject, asked.object, asked.action))
+    thing = f"{asked.resource.properties['system']}/{asked.resource.type}"
+    return Evaluated(decision=enforcer.enforce(asked.subject.id, thing, asked.action.name))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """access-service, put together: the only wiring."""
 
-from fastapi import FastAPI
-
 from access_service import events, process, rights
 from access_service.routes import (
     access,
@@ -34,7 +32,7 @@ from access_service.routes import (
 from access_service.scim import document, endpoint
 from access_service.settings import Settings
 from access_service.world import create_world
-from lodge_kit.application import Service, assemble
+from lodge_kit.application import App, Service, assemble
 from lodge_kit.clock import Clock, system_clock
 from lodge_kit.identity import Keys
 
@@ -55,15 +53,15 @@ SERVICE = Service(
     ),
     internal=(internal.router,),
     rooted=(pdp_metadata.router,),
-    layers=(lean.Lean,),
+    front=lean.Lean,
 )  # fmt: skip
 
 
-def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> FastAPI:
+def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> App:
     """Make the app. Tests hand in their own clock, and the keys of their own issuer."""
     world = create_world(settings, clock=clock, decides=True)
     app = assemble(SERVICE, world, keys=keys)
     endpoint.mount(app, world, app.state.verifier)
     document.describe(app)
-    app.state.metrics.registry.register(process.of(world).recorder)
+    app.state.account.metrics.registry.register(process.of(world).recorder)
     return app

@@ -131,9 +131,8 @@ class Recorder(Collector):
         self.written += len(batch)
 
 
-def new_id() -> str:
-    """Make the id of a decision, which is its record's where it is recorded."""
-    return ids.new("dec")
+new_id = ids.Series("dec").new
+"""Makes the id of a decision, which is its record's where it is recorded."""
 
 
 async def _systems(session: AsyncSession, named: set[str | None]) -> dict[str | None, str]:

@@ -8,6 +8,9 @@ ATTRIBUTES = ("name", "user_name", "external_id", "email", "title", "employee_nu
 
 ABOUT_PERSON = "json_build_object({})".format(", ".join(f"'{name}', {name}" for name in ATTRIBUTES))
 ABOUT_ACCOUNT = "json_build_object('name', name)"
+PERSON_VALUES = f"json_build_array({', '.join(ATTRIBUTES)})"
+ACCOUNT_VALUES = f"json_build_array(name{', NULL' * (len(ATTRIBUTES) - 1)})"
+"""The same without the names: what an index keeps of everybody."""
 
 # An array and no OR: with an OR every grant is read, with the array those of the subject by their index.
 HELD = """

@@ -5,9 +5,10 @@ come to different answers from the same facts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from access_service import conditions
 from access_service.conditions import Outcome
@@ -23,8 +24,7 @@ PLACE = ("org_unit", "environment")
 """The resource's properties that say where it is: scopes of grants are held against them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What AuthZEN's access evaluation asks (Authorization API 1.0, section 6)."""
 
     subject: str
@@ -34,11 +34,11 @@ class Question:
     resource: str
     """The system's own id of the resource."""
     subject_type: str = "user"
-    subject_properties: Properties = field(default_factory=dict)
-    action_properties: Properties = field(default_factory=dict)
-    resource_properties: Properties = field(default_factory=dict)
+    subject_properties: Properties = {}
+    action_properties: Properties = {}
+    resource_properties: Properties = {}
     """`system` (key or id) narrows, `org_unit` and `environment` say where it is; all else is for conditions."""
-    context: Properties = field(default_factory=dict)
+    context: Properties = {}
 
     @property
     def system(self) -> str | None:
@@ -47,17 +47,15 @@ class Question:
         return named if named is None or isinstance(named, str) else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """Whom a question is about, with what the server holds of that one."""
 
     id: str
-    attributes: Properties = field(default_factory=dict)
+    attributes: Properties = {}
     """What conditions see: name, user_name, email, org_unit, …; a value that is not known is null."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """One way in which the permission is held: a grant (None: a role that everybody has) and a permission.
 
     `units` are the org unit that the resource is in and all above it, `environment` the one that it is in: as the
@@ -74,7 +72,7 @@ class Candidate:
     """Whether the grant's scope covers the place of the resource."""
     condition: str | None = None
     request_wins: bool = False
-    registered: Properties = field(default_factory=dict)
+    registered: Properties = {}
     """The resource's properties as the system registered them."""
 
     @property
@@ -97,8 +95,7 @@ class DecisionReason(StrEnum):
     CONDITION_NOT_MET = "condition-not-met"
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(Struct, frozen=True):
     """How a permission is held: what a decision rests on, or what came nearest to it."""
 
     grant: str | None
@@ -109,8 +106,7 @@ class Path:
     condition: Outcome | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """Permit or deny, why, about whom (Lodge's id), and by which path."""
 
     permit: bool

@@ -1,12 +1,10 @@
 """enquiry-service, put together: the only wiring."""
 
-from fastapi import FastAPI
-
 from enquiry_service import events, rights
 from enquiry_service.routes import data_sources, enquiries, messages, reports, runs
 from enquiry_service.settings import Settings
 from enquiry_service.world import create_world
-from lodge_kit.application import Service, assemble
+from lodge_kit.application import App, Service, assemble
 from lodge_kit.clock import Clock, system_clock
 from lodge_kit.identity import Keys
 
@@ -20,6 +18,6 @@ SERVICE = Service(
 )
 
 
-def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> FastAPI:
+def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> App:
     """Make the app. Tests hand in their own clock, and the keys of their own issuer."""
     return assemble(SERVICE, create_world(settings, clock=clock), keys=keys)

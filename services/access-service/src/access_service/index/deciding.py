@@ -1,13 +1,23 @@
 """The decision from memory. What is gathered here and by SQL (`decisions`) is judged in one place (`judging`)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from access_service.index.model import NOWHERE, Meant, Model, Numbers
+from access_service.index.model import NOWHERE, Asked, Meant, Model, Numbers, bits
 from access_service.index.resources import Resources
-from access_service.index.subjects import RECORD, Holder, Subjects, moment
-from access_service.judging import SUBJECT_TYPES, UNKNOWN, Candidate, Decision, Question, Subject, judge
+from access_service.index.subjects import Holder, Subjects
+from access_service.judging import (
+    SUBJECT_TYPES,
+    UNKNOWN,
+    Candidate,
+    Decision,
+    DecisionReason,
+    Path,
+    Question,
+    Subject,
+    judge,
+)
 
 _NONE: dict[str, Any] = {}
 
@@ -20,122 +30,102 @@ class Index:
         """Grants that had ended by then were left out: nothing earlier can be decided from here."""
         self.state = "none"
         """The newest audited deed that is in here."""
+        self.changes = 0
+        """How often something in here has become other than it was."""
         self.roles, self.units, self.environments = Numbers(), Numbers(), Numbers()
         self.subjects = Subjects()
         self.resources = Resources()
         self.model: Model
 
-    def decide(self, question: Question, *, at: datetime) -> Decision:
-        """Decide as `decisions.decide` would."""
-        holder = self._asked_about(question.subject_type, question.subject)
+    def decide(self, question: Question, *, at: int) -> Decision:
+        """Decide as `decisions.decide` would; `at` is a `moment`."""
+        holder = self._asked_about(question)
         if holder is None:
             return UNKNOWN
-        meant = self._meant(question.action, question.resource_type, question.system)
-        candidates = [one for each in meant for one in self._candidates(each, holder, question, moment(at))]
+        asked = self.model.asked(question.action, question.resource_type, question.system)
+        if asked is None:
+            return Decision(False, DecisionReason.PERMISSION_UNKNOWN, holder.id)  # noqa: FBT003 - its first field
+        holder.settle(at, changes=self.changes, everyone=self.model.everyone)
+        if not (holder.everywhere | holder.somewhere) & asked.givers:
+            return Decision(False, DecisionReason.NOT_HELD, holder.id)  # noqa: FBT003
+        if holder.everywhere & asked.unconditionally and not (asked.everyones or holder.somewhere & asked.givers):
+            # Without scopes and conditions the oldest grant comes first (`Candidate.rank`).
+            return Decision(True, DecisionReason.HELD, holder.id, self._oldest(asked, holder, at))  # noqa: FBT003
+        candidates = [one for each in asked.permissions for one in self._candidates(each, holder, question, at)]
         # What a condition sees is read only where there is one.
         seen = holder.attributes() if any(one.condition is not None for one in candidates) else _NONE
-        return judge(question, Subject(holder.id, seen), candidates, known=bool(meant))
+        return judge(question, Subject(holder.id, seen), candidates, known=True)
 
-    def permits(
-        self, subject_type: str, subject: str, action: str, resource_type: str, resource: str,
-        properties: dict[str, Any], *, at: int,
-    ) -> bool | None:  # fmt: skip
-        """Decide quickly, `at` a `moment`; None where a condition must be weighed: ask `decide` then.
-
-        The same as `decide(…).permit`, without the path: a fifth of the time.
-        """
-        holder = self._asked_about(subject_type, subject)
-        if holder is None:
+    def permits(self, question: Question, *, at: int) -> bool:
+        """Answer `decide(…).permit`: quicker, as hardly any needs a path."""
+        holder = self._asked_about(question)
+        asked = self.model.asked(question.action, question.resource_type, question.system)
+        if holder is None or asked is None:
             return False
-        conditional = False
-        for meant in self._meant(action, resource_type, _system(properties)):
-            if conditional and meant.named.condition is not None:
-                continue
-            if self._is_held(meant, holder, resource, properties, at):
-                if meant.named.condition is None:
-                    return True
-                conditional = True
-        return None if conditional else False
+        holder.settle(at, changes=self.changes, everyone=self.model.everyone)
+        if holder.everywhere & asked.unconditionally:
+            return True
+        return bool((holder.everywhere | holder.somewhere) & asked.givers) and self.decide(question, at=at).permit
 
-    def _is_held(self, meant: Meant, holder: Holder, resource: str, properties: dict[str, Any], at: int) -> bool:
-        givers = meant.givers
-        if not givers:
-            return False
-        units, environment = self._place(meant, resource, properties)
-        for _, grants in self.subjects.held(holder):
-            for role, unit, kind, begins, ends, _ in RECORD.iter_unpack(grants):
-                if (
-                    role in givers and begins <= at < ends
-                    and (not unit or unit in units) and (not kind or kind == environment)
-                ):  # fmt: skip
-                    return True
-        return holder.is_person and any(self.roles.get(role) in givers for role in self.model.everyone)
-
-    def _asked_about(self, subject_type: str, subject: str) -> Holder | None:
-        if subject_type not in SUBJECT_TYPES:
+    def _asked_about(self, question: Question) -> Holder | None:
+        if question.subject_type not in SUBJECT_TYPES:
             return None
-        holder = self.subjects.find(subject)
+        holder = self.subjects.find(question.subject)
         return holder if holder is not None and holder.active else None
 
-    def _meant(self, action: str, resource_type: str, system: str | None) -> Sequence[Meant]:
-        found = self.model.meant(action, resource_type)
-        if system is None or not found:
-            return found
-        return [one for one in found if system in (one.named.system_key, one.named.system)]
+    def _oldest(self, asked: Asked, holder: Holder, at: int) -> Path:
+        """Answer the path by the oldest grant of those that hold everywhere, without a condition."""
+        found: tuple[bytes, int, str | None] | None = None
+        for given in holder.given():
+            if given.everywhere & asked.unconditionally:  # of the holder it may be a group's
+                for role, _, _, begins, ends, grant in given.grants_of(asked.free):
+                    if begins <= at < ends and (found is None or grant < found[0]):
+                        found = grant, role, None if given is holder else given.id
+        assert found is not None  # noqa: S101 - the sums said that there is one
+        grant, role, group = found
+        meant = asked.first_free(role)
+        return Path(grant.decode(), group, self.model.way(meant, role), meant.named.id, meant.named.system)
 
-    def _place(self, meant: Meant, resource: str, properties: dict[str, Any]) -> tuple[frozenset[int], int | None]:
+    def _place(
+        self, meant: Meant, registered: dict[str, Any], said: dict[str, Any]
+    ) -> tuple[frozenset[int], int | None]:
         """Answer where the resource is: the numbers of its org unit and all above it, and that of its environment."""
-        registered = self.resources.properties(meant.named.system, meant.named.resource_type, resource)
-        if not registered and not properties:
-            return NOWHERE, None
         wins = meant.named.request_wins
-        unit = _said("org_unit", registered, properties, request_wins=wins)
-        environment = _said("environment", registered, properties, request_wins=wins)
+        unit = _said("org_unit", registered, said, request_wins=wins)
+        environment = _said("environment", registered, said, request_wins=wins)
         return (
             self.model.above(unit) if unit is not None else NOWHERE,
             self.environments.get(environment) if environment is not None else None,
         )
 
     def _candidates(self, meant: Meant, holder: Holder, question: Question, at: int) -> Iterator[Candidate]:
-        units, environment = self._place(meant, question.resource, dict(question.resource_properties))
-        for group, grants in self.subjects.held(holder):
-            for role, unit, kind, begins, ends, grant in RECORD.iter_unpack(grants):
-                if role in meant.givers and begins <= at < ends:
-                    there = (not unit or unit in units) and (not kind or kind == environment)
-                    yield self._candidate(meant, role, question, f"grt_{grant.decode()}", group, there=there)
-        for everyone in self.model.everyone if holder.is_person else ():
-            number = self.roles.get(everyone)
-            if number in meant.givers:
-                yield self._candidate(meant, number, question, None, None, there=True)
-
-    def _candidate(
-        self, meant: Meant, role: int, question: Question, grant: str | None, group: str | None, *, there: bool
-    ) -> Candidate:
         named = meant.named
-        registered = (
-            self.resources.properties(named.system, named.resource_type, question.resource)
-            if named.condition is not None
-            else _NONE
-        )
-        return Candidate(
-            permission=named.id, system=named.system, grant=grant, group=group, roles=self.model.way(meant, role),
-            there=there, condition=named.condition, request_wins=named.request_wins, registered=registered,
-        )  # fmt: skip
+        registered = self.resources.properties(named.system, named.resource_type, question.resource)
+        units, environment = self._place(meant, registered, dict(question.resource_properties))
+
+        def candidate(role: int, grant: str | None, group: str | None, *, there: bool) -> Candidate:
+            return Candidate(
+                permission=named.id, system=named.system, grant=grant, group=group, roles=self.model.way(meant, role),
+                there=there, condition=named.condition, request_wins=named.request_wins, registered=registered,
+            )  # fmt: skip
+
+        for given in holder.given():
+            group = None if given is holder else given.id
+            for role, unit, kind, begins, ends, grant in given.grants():
+                if meant.givers >> role & 1 and begins <= at < ends:
+                    there = (not unit or unit in units) and (not kind or kind == environment)
+                    yield candidate(role, grant.decode(), group, there=there)
+        for role in bits(self.model.everyone & meant.givers) if holder.is_person else ():
+            yield candidate(role, None, None, there=True)
 
 
-def _system(properties: dict[str, Any]) -> str | None:
-    named = properties.get("system")
-    return named if named is None or isinstance(named, str) else ""
-
-
-def _said(name: str, registered: dict[str, Any], properties: dict[str, Any], *, request_wins: bool) -> str | None:
+def _said(name: str, registered: dict[str, Any], said: dict[str, Any], *, request_wins: bool) -> str | None:
     """Answer what a property says, as `held.MEANT` has it: registered wins, unless the permission says not."""
-    if name in registered and not (request_wins and name in properties):
+    if name in registered and not (request_wins and name in said):
         return _as_text(registered[name])
-    said = properties.get(name)
-    return said if isinstance(said, str) else None
+    return _as_text(said.get(name))
 
 
 def _as_text(value: Any) -> str | None:
-    # A registered place that is no text is a place that there is not: JSON's text of it names no unit.
+    # A place that is no text is a place that there is not: JSON's text of it names no unit.
     return value if isinstance(value, str) else None

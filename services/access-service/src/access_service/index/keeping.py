@@ -1,14 +1,15 @@
 """Keeping the index: following the database's notifications, and saying whether it may be trusted now.
 
 Triggers tell the channel what a committed transaction changed (migration access_0003), whoever changed it. A process
-sends itself a ping by the same channel twice a second: PostgreSQL delivers in the order of commits, so a ping that came
-back proves that all before it was heard. No ping back for `TRUSTED`: nobody is answered from here.
+sends itself a ping by the same channel four times a second: PostgreSQL delivers in the order of commits, so a ping that
+came back proves that all before it was heard. No ping back for `TRUSTED`: nobody is answered from here.
 
 It has two connections of its own, one to hear, one to read and ping. From a pool it would have to wait for those whom
 SQL answers while it may not be trusted: there would be ever more of them, and it would never be trusted again.
 """
 
 import asyncio
+import gc
 import secrets
 import time
 from collections.abc import Iterable
@@ -32,9 +33,9 @@ CHANNEL = "lodge_index"
 EVERYTHING = "*"
 """Too much changed to name it: all is read anew."""
 MODEL = "model"
-TRUSTED = 2.0
-"""Seconds since the last ping that came back was sent."""
-PING = 0.5
+TRUSTED = 1.0
+"""Seconds since the last ping that came back was sent: no decision from the index is of rows older than that."""
+PING = 0.25
 SILENCE = 5.0
 """Seconds without any notification after which the connection is taken for dead."""
 _RETRY = 1.0
@@ -121,8 +122,9 @@ class Keeper:
     async def _build(self, reading: AsyncConnection[TupleRow]) -> None:
         self._index = None
         began = time.perf_counter()
-        async with self._reading:
+        async with self._reading, loading.snapshot(reading):
             index = await loading.whole(reading, at=self._clock())
+        gc.freeze()  # a million objects that hold no circle: the collector need not walk them
         self.builds, self.build_seconds = self.builds + 1, time.perf_counter() - began
         log.info("the index of decisions was built", subjects=len(index.subjects), seconds=round(self.build_seconds, 2))
         self._index = index
@@ -157,8 +159,8 @@ class Keeper:
             if EVERYTHING in changed:
                 await self._build(reading)
             elif changed and self._index is not None:
-                async with self._reading:
-                    await loading.refresh(reading, self._index, changed, at=self._index.at)
+                async with self._reading, loading.snapshot(reading):
+                    await loading.refresh(reading, self._index, changed)
             # Only now: a ping proves nothing before what came ahead of it is in the index.
             for payload in batch:
                 self._note(payload)

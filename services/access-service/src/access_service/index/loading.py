@@ -1,13 +1,14 @@
-"""Reading the index from the database: all of it, or what has changed. Each reading is of one snapshot."""
+"""Reading the index from the database: all of it, or what has changed."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 
-from access_service.held import ABOUT_ACCOUNT, ABOUT_PERSON
+from access_service.held import ACCOUNT_VALUES, PERSON_VALUES
 from access_service.index.deciding import Index
 from access_service.index.model import Catalogue, Model, Named
 from access_service.index.subjects import Holder
@@ -26,73 +27,81 @@ _UNITS = "SELECT id, parent FROM org_unit"
 _ENVIRONMENTS = "SELECT DISTINCT environment FROM role_grant WHERE environment IS NOT NULL"
 _HOLDERS = f"""
     SELECT id, CASE WHEN deleted_at IS NULL THEN user_name END, CASE WHEN deleted_at IS NULL THEN external_id END,
-        {ABOUT_PERSON}::text, status = 'active'
+        {PERSON_VALUES}::text, status = 'active'
     FROM person WHERE %(all)s OR id = ANY (%(ids)s)
     UNION ALL
-    SELECT id, name, NULL, {ABOUT_ACCOUNT}::text, status = 'active'
+    SELECT id, name, NULL, {ACCOUNT_VALUES}::text, status = 'active'
     FROM service_account WHERE %(all)s OR id = ANY (%(ids)s)
 """  # noqa: S608 - constants; every value is bound
 _MEMBERS = """
-    SELECT person_id, array_agg(group_id ORDER BY group_id) FROM group_member
+    SELECT person_id, string_agg(group_id, ' ' ORDER BY group_id) FROM group_member
     WHERE %(all)s OR person_id = ANY (%(ids)s) GROUP BY person_id
 """
-# Packed by PostgreSQL (`subjects.RECORD`): a hundred thousand rows come, not a million.
-_GRANTS = """
+# Packed by PostgreSQL (`subjects.RECORD`): a hundred thousand rows come, not a million. Grouped, the numbers are known
+# to be few for each id, or the planner would hash the million grants to look them up.
+_NUMBERS = """
+    (SELECT id COLLATE "C" AS id, min(number)::int AS number FROM unnest({}::text[]) WITH ORDINALITY AS x (id, number)
+        GROUP BY 1)
+"""
+_GRANTS = f"""
     SELECT g.subject, string_agg(
-        int4send(r.number::int) || int4send(coalesce(u.number, 0)::int) || int4send(coalesce(e.number, 0)::int)
-        || timestamptz_send(g.valid_from) || timestamptz_send(coalesce(g.valid_to, 'infinity'))
-        || convert_to(substr(g.id, 5), 'UTF8'), ''::bytea)
+        int4send(r.number) || int4send(coalesce(u.number, 0)) || int4send(coalesce(e.number, 0))
+        || timestamptz_send(g.valid_from) || timestamptz_send(coalesce(g.valid_to, 'infinity')) || textsend(g.id),
+        ''::bytea)
     FROM role_grant g
-    JOIN (SELECT id COLLATE "C" AS id, number FROM unnest(%(roles)s::text[]) WITH ORDINALITY AS x (id, number)) r
-        ON r.id = g.role_id
-    LEFT JOIN (SELECT id COLLATE "C" AS id, number FROM unnest(%(units)s::text[]) WITH ORDINALITY AS x (id, number)) u
-        ON u.id = g.org_unit
-    LEFT JOIN unnest(%(environments)s::text[]) WITH ORDINALITY AS e (id, number) ON e.id = g.environment
+    JOIN {_NUMBERS.format("%(roles)s")} r ON r.id = g.role_id
+    LEFT JOIN {_NUMBERS.format("%(units)s")} u ON u.id = g.org_unit
+    LEFT JOIN {_NUMBERS.format("%(environments)s")} e ON e.id COLLATE "default" = g.environment
     WHERE (g.valid_to IS NULL OR g.valid_to > %(at)s) AND (%(all)s OR g.subject = ANY (%(ids)s))
     GROUP BY g.subject
+"""  # noqa: S608 - constants; every value is bound
+_RESOURCES = """
+    SELECT id, system_id, type, name, properties::text FROM resource WHERE %(all)s OR id = ANY (%(ids)s)
 """
-_RESOURCES = "SELECT id, system_id, type, name, properties FROM resource WHERE %(all)s OR id = ANY (%(ids)s)"
 _STATE = "SELECT coalesce(max(id), 'none') FROM audit_event"
 _SNAPSHOT = """
     SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
-    SET LOCAL work_mem = '128MB'; SET LOCAL cursor_tuple_fraction = 1; SET LOCAL jit = off;
+    SET LOCAL work_mem = '128MB'; SET LOCAL hash_mem_multiplier = 4; SET LOCAL cursor_tuple_fraction = 1;
+    SET LOCAL jit = off;
     SET LOCAL plan_cache_mode = force_custom_plan
 """
 """All rows are wanted, so none must come soon; plans see the values, so that `%(all)s OR …` costs nothing."""
 
 
-async def whole(connection: AsyncConnection[TupleRow], *, at: datetime) -> Index:
-    """Read all of it."""
-    index = Index(at)
+@asynccontextmanager
+async def snapshot(connection: AsyncConnection[TupleRow]) -> AsyncIterator[None]:
+    """Have all that is read within be of one moment."""
     async with connection.transaction():
         await connection.execute(_SNAPSHOT)
-        index.state = await _state(connection)
-        await _model(connection, index)
-        await _subjects(connection, index, None, at=at)
-        await _each(connection, _RESOURCES, _wanted(None), lambda row: index.resources.put(row[0], row[1:4], row[4]))
+        yield
+
+
+async def whole(connection: AsyncConnection[TupleRow], *, at: datetime) -> Index:
+    """Read all of it, within a snapshot."""
+    index = Index(at)
+    index.state = await _state(connection)
+    await _model(connection, index)
+    await _subjects(connection, index, None, at=at)
+    await _each(connection, _RESOURCES, _wanted(None), lambda row: index.resources.put(*row))
     return index
 
 
-async def refresh(
-    connection: AsyncConnection[TupleRow], index: Index, changed: Collection[str], *, at: datetime
-) -> None:
-    """Read what has changed anew: the catalogue for `MODEL`, subjects and resources by their ids."""
+async def refresh(connection: AsyncConnection[TupleRow], index: Index, changed: Collection[str]) -> None:
+    """Read what has changed anew, within a snapshot: the catalogue for `MODEL`, subjects and resources by their ids."""
     resources = [one for one in changed if one.startswith("rsc_")]
     subjects = [one for one in changed if one[:4] in ("per_", "svc_", "grp_")]
-    async with connection.transaction():
-        await connection.execute(_SNAPSHOT)
-        state = await _state(connection)
-        if len(resources) + len(subjects) < len(changed):  # roles before grants: they give the numbers
-            await _model(connection, index)
-        if subjects:
-            await _subjects(connection, index, subjects, at=at)
-        if resources:
-            found: list[TupleRow] = []
-            await _each(connection, _RESOURCES, _wanted(resources), found.append)
-            for one in resources:
-                index.resources.drop(one)
-            for row in found:
-                index.resources.put(row[0], row[1:4], row[4])
+    state = await _state(connection)
+    if len(resources) + len(subjects) < len(changed):  # roles before grants: they give the numbers
+        await _model(connection, index)
+    if subjects:
+        await _subjects(connection, index, subjects, at=index.at)
+    if resources:
+        found: list[TupleRow] = []
+        await _each(connection, _RESOURCES, _wanted(resources), found.append)
+        for one in resources:
+            index.resources.drop(one)
+        for row in found:
+            index.resources.put(*row)
     index.state = state
 
 
@@ -105,6 +114,7 @@ async def _model(connection: AsyncConnection[TupleRow], index: Index) -> None:
         permissions=[Named(*row) for row in await rows(_PERMISSIONS)], units=dict(await rows(_UNITS)),
     )  # fmt: skip
     index.model = Model(catalogue, index.roles, index.units)
+    index.changes += 1
 
 
 async def _subjects(
@@ -121,7 +131,7 @@ async def _subjects(
     subjects, wanted = index.subjects, _wanted(ids)
     if ids is None:
         await _each(connection, _HOLDERS, wanted, lambda row: subjects.put(_holder(row)))
-        await _each(connection, _MEMBERS, wanted, lambda row: subjects.belong(row[0], tuple(row[1])))
+        await _each(connection, _MEMBERS, wanted, lambda row: subjects.belong(row[0], row[1].split()))
         await _each(connection, _GRANTS, wanted | numbered, lambda row: subjects.hold(row[0], row[1]))
         return
     holders: list[TupleRow] = []
@@ -136,10 +146,11 @@ async def _subjects(
     for row in holders:
         subjects.put(_holder(row))
     for row in members:
-        subjects.belong(row[0], tuple(row[1]))
+        subjects.belong(row[0], row[1].split())
     grants = {row[0]: row[1] for row in held}
     for one in ids:
         subjects.hold(one, grants.get(one, b""))
+    index.changes += 1
 
 
 def _holder(row: TupleRow) -> Holder:

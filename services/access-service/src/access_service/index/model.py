@@ -1,7 +1,7 @@
 """The catalogue as decisions need it: which roles give a permission, by which way, and which units are above one."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from access_service import rules
@@ -60,12 +60,35 @@ class Catalogue:
 
 @dataclass(slots=True)
 class Meant:
-    """A permission that a question can mean, and the numbers of the roles that give it, whatever is in between."""
+    """A permission that a question can mean."""
 
     named: Named
-    givers: frozenset[int]
+    givers: int
+    """The roles that give it, whatever is in between: a bit for the number of each."""
     containing: frozenset[str]
     ways: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Asked:
+    """All permissions that a question means, and the roles that give any of them, a bit for each."""
+
+    __slots__ = ("conditionally", "everyones", "free", "givers", "permissions", "unconditionally")
+
+    def __init__(self, permissions: Sequence[Meant], everyone: int) -> None:
+        self.permissions = permissions
+        self.unconditionally = _joined(one for one in permissions if one.named.condition is None)
+        """Roles that give one which has no condition."""
+        self.conditionally = _joined(one for one in permissions if one.named.condition is not None)
+        self.givers = self.unconditionally | self.conditionally
+        self.free = frozenset(bits(self.unconditionally))
+        """Those that give one without a condition, as numbers."""
+        self.everyones = bool(self.givers & everyone)
+        """Whether a role that everybody has is among the givers."""
+
+    def first_free(self, role: int) -> Meant:
+        """Answer the permission without a condition that a role gives; of several the first by id."""
+        found = (one for one in self.permissions if one.named.condition is None and one.givers >> role & 1)
+        return min(found, key=lambda one: one.named.id)
 
 
 class Model:
@@ -77,7 +100,8 @@ class Model:
         active = {role for role, _ in catalogue.roles}
         roles.add(sorted(active))
         units.add(sorted(catalogue.units))
-        self.everyone = [role for role, everyone in catalogue.roles if everyone]
+        self.everyone = sum(1 << (roles.get(role) or 0) for role, everyone in catalogue.roles if everyone)
+        """The roles that everybody has, a bit for each."""
         self._inherits: dict[str, list[str]] = defaultdict(list)
         self._inherited_by: dict[str, list[str]] = defaultdict(list)
         for role, inherits in catalogue.inheritance:
@@ -91,18 +115,21 @@ class Model:
         self._named: dict[tuple[str, str], list[Named]] = defaultdict(list)
         for one in catalogue.permissions:
             self._named[one.action, one.resource_type].append(one)
-        self._meant: dict[tuple[str, str], list[Meant]] = {}
+        self._asked: dict[tuple[str, str, str | None], Asked] = {}
         self._above: dict[str, frozenset[int]] = {}
 
-    def meant(self, action: str, resource_type: str) -> Sequence[Meant]:
-        """Answer the permissions for an action on a type of resource, in all systems."""
-        key = (action, resource_type)
-        found = self._meant.get(key)
+    def asked(self, action: str, resource_type: str, system: str | None) -> Asked | None:
+        """Answer the permissions for an action on a type of resource, in one system (key or id) or in all.
+
+        None where there are none.
+        """
+        key = (action, resource_type, system)
+        found = self._asked.get(key)
         if found is None:
-            named = self._named.get(key)
+            named = [one for one in self._named.get(key[:2], ()) if system in (None, one.system_key, one.system)]
             if not named:
-                return ()  # and nothing is remembered: callers could ask for anything
-            found = self._meant[key] = [self._giving(one) for one in named]
+                return None  # and nothing is remembered: callers could ask for anything
+            found = self._asked[key] = Asked([self._giving(one) for one in named], self.everyone)
         return found
 
     def way(self, meant: Meant, role: int) -> tuple[str, ...]:
@@ -143,4 +170,19 @@ class Model:
                     reached.add(role)
                     waiting.append(role)
         numbers = (self._roles.get(role) for role in reached)
-        return Meant(named, frozenset(number for number in numbers if number), frozenset(containing))
+        return Meant(named, sum(1 << number for number in numbers if number), frozenset(containing))
+
+
+def bits(roles: int) -> Iterator[int]:
+    """Yield the numbers of roles, of which each is a bit."""
+    while roles:
+        lowest = roles & -roles
+        yield lowest.bit_length() - 1
+        roles ^= lowest
+
+
+def _joined(permissions: Iterable[Meant]) -> int:
+    joined = 0
+    for one in permissions:
+        joined |= one.givers
+    return joined

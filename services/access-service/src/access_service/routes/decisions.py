@@ -1,5 +1,6 @@
 """AuthZEN's Access Evaluation and Access Evaluations APIs (Authorization API 1.0, sections 6 and 7)."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -31,6 +32,10 @@ _SENTENCES = {
     DecisionReason.HELD_ELSEWHERE: "The permission is held for other org units or environments only.",
     DecisionReason.CONDITION_NOT_MET: "The permission is held, and its condition is not met.",
 }
+
+_MAY_BE_ASKED_FOR = frozenset({DecisionReason.NOT_HELD, DecisionReason.HELD_ELSEWHERE})
+_DISPLAY = {"title": "Ask for access", "description": "Ask for a role that allows it."}
+_PLAIN = re.compile(r"[\w.~-]*", re.ASCII).fullmatch
 
 Semantic = Literal["execute_all", "deny_on_first_deny", "permit_on_first_permit"]
 
@@ -165,7 +170,8 @@ async def evaluate(asked: Evaluation, here: Here, by: Authenticated, now: Now) -
     async with here.database.autocommit.connect() as connection:
         evaluation_id = decision_records.new_id()
         decision = await Deciding(here, connection, by, now).decide(question, id=evaluation_id)
-    return answer(decision, question, id=evaluation_id, portal_url=here.settings.portal_url, now=now)
+    shown = answer(decision, question, id=evaluation_id, portal_url=here.settings.portal_url, now=now)
+    return Evaluated.model_validate(shown)
 
 
 @router.post("/evaluations", response_model_exclude_none=True)
@@ -207,30 +213,37 @@ def _evaluation(said: Mapping[str, Any]) -> Evaluation:
         raise BadRequest(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-def answer(decision: Decision, question: Question, *, id: str, portal_url: str, now: datetime) -> Evaluated:  # noqa: A002 - the decision's
-    """Show a decision with its reason, and for what may be asked for, how."""
-    path = decision.path
-    context = DecisionContext(
-        reason=decision.reason, detail=_SENTENCES[decision.reason], evaluation_id=id, evaluated_at=now
-    )
+def answer(
+    decision: Decision, question: Question, *, id: str, portal_url: str, now: datetime,  # noqa: A002 - the decision's
+) -> dict[str, Any]:  # fmt: skip
+    """Show a decision with its reason, and for what may be asked for, how: what `Evaluated` describes."""
+    reason, path = decision.reason, decision.path
+    context: dict[str, Any] = {
+        "reason": reason, "detail": _SENTENCES[reason], "evaluation_id": id, "evaluated_at": now
+    }  # fmt: skip
     if path is not None and decision.permit:
-        context.role, context.grant = path.roles[-1], path.grant
-    if path is not None and path.condition is not None:
-        context.error = path.condition.error
-    if decision.reason in (DecisionReason.NOT_HELD, DecisionReason.HELD_ELSEWHERE):
-        context.access_request = _access_request(question, portal_url=portal_url, now=now)
-    return Evaluated(decision=decision.permit, context=context)
+        context["role"] = path.roles[-1]
+        if path.grant is not None:
+            context["grant"] = path.grant
+    if path is not None and path.condition is not None and path.condition.error is not None:
+        context["error"] = path.condition.error
+    if reason in _MAY_BE_ASKED_FOR:
+        context["access_request"] = _access_request(question, portal_url=portal_url, now=now)
+    return {"decision": decision.permit, "context": context}
 
 
-def _access_request(question: Question, *, portal_url: str, now: datetime) -> AccessRequest:
+def _access_request(question: Question, *, portal_url: str, now: datetime) -> dict[str, Any]:
     said = question.resource_properties
     about = {
         "subject": question.subject, "action": question.action, "type": question.resource_type,
         "resource": question.resource,
         **{name: said[name] for name in ("system", "org_unit", "environment") if isinstance(said.get(name), str)},
     }  # fmt: skip
-    return AccessRequest(
-        expires_at=now + _REQUESTABLE,
-        form_url=f"{portal_url.rstrip('/')}/access/request?{urlencode(about)}",
-        display={"title": "Ask for access", "description": "Ask for a role that allows it."},
-    )
+    # Hardly any of these has to be quoted, and to look at each takes longer than to decide.
+    is_plain = _PLAIN("".join(about.values()))
+    query = "&".join([f"{name}={text}" for name, text in about.items()]) if is_plain else urlencode(about)
+    return {
+        "expires_at": now + _REQUESTABLE,
+        "form_url": f"{portal_url.rstrip('/')}/access/request?{query}",
+        "display": _DISPLAY,
+    }

@@ -1,10 +1,10 @@
 """What a subject may do with a resource."""
 
 from collections import defaultdict
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Row, text
 
 from access_service import conditions

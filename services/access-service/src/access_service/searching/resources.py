@@ -1,10 +1,11 @@
 """On which resources a subject may do it: of those that were registered in a system which has that permission."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Row, text
 
 from access_service import conditions, rules
