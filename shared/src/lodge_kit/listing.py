@@ -146,9 +146,8 @@ class Listing(Generic[T]):
             following = _write_cursor(rows[ask.limit - 1].lodge_sort, rows[ask.limit - 1].lodge_key, fingerprint)
         page = self.page(items=[present(row) for row in rows[: ask.limit]], next_cursor=following)
         if ask.count:
-            ones = statement.with_only_columns(literal(1), maintain_column_froms=True).order_by(None)
-            counted = ones.limit(COUNTED + 1).subquery()
-            found = (await session.execute(select(func.count()).select_from(counted))).scalar_one()
+            counted = select(func.count()).select_from(statement.order_by(None).limit(COUNTED + 1).subquery())
+            found = (await session.execute(counted)).scalar_one()
             page.count, page.count_exact = min(found, COUNTED), found <= COUNTED
         headers = {"Vary": "Accept"}
         if following:

@@ -1,4 +1,7 @@
-"""Who should hold which supplier's code: grants, groups and inheritance expanded, as they are or were at an instant."""
+"""Who should hold which supplier's code: grants, groups and inheritance expanded, as they are or were at an instant.
+
+What somebody holds by several ways for one org unit and installation is told once, by the way that lasts longest.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ from sqlalchemy import (
     true,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.selectable import LateralFromClause
 from sqlmodel import col
@@ -28,8 +32,8 @@ from sqlmodel import col
 from access_service import past
 from access_service.tables import Grant, Group, OrgUnit, PastLink, PastStanding, Permission, Person, Role
 
-KEY: ColumnElement[str] = literal_column("concat(held.id, gives.permission_id)", Text())
-"""What tells the entitlements of one person apart; they are read in the order of people's ids."""
+KEY: ColumnElement[str] = literal_column("concat(held.permission_id, held.org_unit, ' ', held.environment)", Text())
+"""What tells the entitlements of one person apart, by whichever way they are held; people come in the order of ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,38 +78,38 @@ async def roles(session: AsyncSession, asked: Asked) -> Roles:
     further = select(reached.c.role_id, inherits.c.inner).join(inherits, inherits.c.outer == reached.c.has)
     reached = reached.union(further.join(usable, usable.c.id == inherits.c.inner))
     in_use = and_(col(Permission.created_at) <= at, _state(Permission, at) == "active")
-    given = select(Role, Permission).select_from(reached).join(contains, contains.c.outer == reached.c.has)
+    given = select(reached.c.role_id, contains.c.inner).distinct()
+    given = given.join(contains, contains.c.outer == reached.c.has)
     given = given.join(Permission, and_(col(Permission.id) == contains.c.inner, in_use))
-    rows = (await session.execute(given.join(Role, col(Role.id) == reached.c.role_id))).all()
-    gives: dict[str, set[str]] = {}
-    for role, permission in rows:
-        gives.setdefault(role.id, set()).add(permission.id)
+    gives: dict[str, list[str]] = {}
+    for role, permission in await session.execute(given.order_by(contains.c.inner)):
+        gives.setdefault(role, []).append(permission)
+    named = select(col(Role.id), col(Role.name), col(Role.everyone)).where(past.among(col(Role.id), gives))
+    coded = select(col(Permission.id), col(Permission.name), col(Permission.supplier_code))
+    coded = coded.where(col(Permission.system_id) == asked.system)
+    found = (await session.execute(named)).all()
     return Roles(
-        names={role.id: role.name for role, _ in rows},
-        codes={one.id: Code(one.name, one.supplier_code) for _, one in rows},
+        names={one.id: one.name for one in found},
+        codes={one.id: Code(one.name, one.supplier_code) for one in await session.execute(coded)},
         gives=gives,
-        everybodys={role.id for role, _ in rows if role.everyone},
+        everybodys={one.id for one in found if one.everyone},
     )
 
 
 def entitlements(asked: Asked, known: Roles) -> Select[*tuple[Any, ...]]:
-    """Select a row for each active person, grant and permission.
+    """Select a row for each active person and permission, org unit and installation.
 
     Each person's rows are found by themselves (LATERAL), so that the first of millions come at once and none waits in
     memory. Org units have no history: their names are today's.
     """
-    pairs = [(role, permission) for role, of_role in known.gives.items() for permission in of_role]
-    gives = func.unnest(_texts([role for role, _ in pairs]), _texts([one for _, one in pairs])).table_valued(
-        "role_id", "permission_id"
-    )
-    gives, held = gives.render_derived("gives"), _held(asked, known)
+    held = _held(asked, known)
     return (
         select(
             col(Person.id).label("person_id"),
             col(Person.external_id),
             col(Person.user_name),
             col(Person.name).label("person_name"),
-            gives.c.permission_id,
+            held.c.permission_id,
             held.c.role_id,
             held.c.id.label("grant_id"),
             held.c.group_id,
@@ -117,7 +121,6 @@ def entitlements(asked: Asked, known: Roles) -> Select[*tuple[Any, ...]]:
         )
         .select_from(Person)
         .join(held, true())
-        .join(gives, gives.c.role_id == held.c.role_id)
         .outerjoin(Group, col(Group.id) == held.c.group_id)
         .outerjoin(OrgUnit, col(OrgUnit.id) == held.c.org_unit)
         .where(col(Person.created_at) <= asked.at, _state(Person, asked.at) == "active")
@@ -125,6 +128,19 @@ def entitlements(asked: Asked, known: Roles) -> Select[*tuple[Any, ...]]:
 
 
 def _held(asked: Asked, known: Roles) -> LateralFromClause:
+    """Find what one person holds: of several ways to the same for the same, the one that lasts longest."""
+    ways = _ways(asked, known)
+    # Looked up by the role, where a join would go through all that the system's roles give for each person again.
+    gives = literal(known.gives, JSONB)
+    permissions = func.jsonb_array_elements_text(gives.op("->", return_type=JSONB())(ways.c.role_id))
+    given = permissions.table_valued("permission_id").render_derived("given")
+    found = select(given.c.permission_id, *ways.c).select_from(ways.join(given, true()))
+    alike = given.c.permission_id, ways.c.org_unit, ways.c.environment
+    longest_first = ways.c.valid_to.desc().nulls_first()
+    return found.ext(distinct_on(*alike)).order_by(*alike, longest_first, ways.c.id).lateral("held")
+
+
+def _ways(asked: Asked, known: Roles) -> Subquery:
     """Find the grants that hold for one person, his own and those of his groups; what everybody holds has none."""
     at = asked.at
     columns = [col(Grant.id), col(Grant.role_id), col(Grant.environment), col(Grant.org_unit), col(Grant.valid_to)]
@@ -144,7 +160,7 @@ def _held(asked: Asked, known: Roles) -> LateralFromClause:
     if asked.units == "*" and known.everybodys:
         everybodys = func.unnest(_texts(list(known.everybodys))).column_valued("everybodys")
         found.append(select(null(), everybodys, null(), null(), null(), null()))
-    return union_all(*found).lateral("held")
+    return union_all(*found).subquery("ways")
 
 
 def _texts(values: Collection[str]) -> ColumnElement[Any]:

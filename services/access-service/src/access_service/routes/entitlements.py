@@ -34,7 +34,7 @@ class Holder(BaseModel):
 
 
 class Entitlement(BaseModel):
-    """A permission that a person should have in the supplier's system, and why."""
+    """A permission that a person should have in the supplier's system, and by which way; of several, the longest."""
 
     person: Holder
     supplier_code: str | None = Field(description="What the supplier calls it.")
@@ -77,8 +77,9 @@ async def list_entitlements(
 ) -> Response:  # fmt: skip
     """List who should hold which supplier's code: only active people, active roles, active permissions.
 
-    Groups and inheritance are expanded: a row for each person, grant and permission. As CSV it is the whole list, to
-    be loaded into the supplier's system or compared with it.
+    Groups and inheritance are expanded: a row for each person, permission, org unit and installation, told once
+    however many grants give it. As CSV it is the whole list, to be loaded into the supplier's system or compared with
+    it.
     """
     system = await catalogue.get_system(session, system_id)
     at = instant_of(as_of, here.settings.time_zone) if as_of else now
