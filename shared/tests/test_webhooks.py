@@ -536,8 +536,13 @@ async def test_a_cursor_skips_nothing_while_many_write_and_many_number(clerk: Cl
         while going:
             await courier.sequence(desk.world)
 
+    async def write() -> None:
+        for number in range(20):
+            await filed(clerk, str(number))
+
+    # As many at once as the pool has connections: on a busy machine, who waits for one may be told to come back.
     reading, numbering = asyncio.create_task(read()), [asyncio.create_task(number()) for _ in range(2)]
-    await asyncio.gather(*(filed(clerk, str(n)) for n in range(40)))
+    await asyncio.gather(write(), write())
     going = False
     await asyncio.gather(*numbering)
     await courier.sequence(desk.world)

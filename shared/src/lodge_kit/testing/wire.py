@@ -17,12 +17,14 @@ class Wire:
         self._server: asyncio.Server | None = None
         self._ends: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
+        self._is_whole = False
         self.port = 0
 
     async def mend(self) -> None:
         """Take connections (again)."""
         self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
+        self._is_whole = True
 
     def fall_silent(self) -> None:
         """Hold back what comes, on connections that stay open: what a lost route looks like from both ends."""
@@ -36,6 +38,7 @@ class Wire:
         """Break all connections and take none."""
         assert self._server  # noqa: S101 - it was mended first
         self.speak()
+        self._is_whole = False
         self._server.close()
         for end in self._ends:
             end.transport.abort()
@@ -44,6 +47,10 @@ class Wire:
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, onward = await asyncio.open_connection(*self._to)
+        if not self._is_whole:  # cut while this one was being made: it would outlive the others
+            writer.transport.abort()
+            onward.transport.abort()
+            return
         self._ends |= {writer, onward}
         for source, sink in ((reader, onward), (there, writer)):
             pump = asyncio.create_task(self._pump(source, sink))
