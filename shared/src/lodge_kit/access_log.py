@@ -6,6 +6,8 @@ Paths only: a query may hold a token.
 
 import asyncio
 import sys
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,9 +16,11 @@ import msgspec
 from lodge_kit.context import Cause
 
 _EVERY = 0.2  # seconds
-_MOST = 30_000
-"""Bytes that are gathered: little enough to stay in the processor's cache."""
+_MOST = 100
+"""Requests that are gathered. Written down in a row, a line costs a third of what it costs among other work."""
 _HEAD = ("event", "level", "logger", "deployable", "timestamp")
+
+Facts = Mapping[str, str | float | None]
 
 
 class AccessLog:
@@ -24,22 +28,14 @@ class AccessLog:
 
     def __init__(self, deployable: str, *, form: str, logger: str) -> None:
         self._fixed = {"event": "request", "level": "info", "logger": logger, "deployable": deployable}
-        self._add = _add_json if form == "json" else _add_text
-        self._gathered = bytearray()
+        self._written = _json if form == "json" else _text
+        self._gathered: list[tuple[float, Cause, Facts]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def record(self, cause: Cause, **facts: str | float | None) -> None:
         """Take down one request."""
-        line: dict[str, Any] = {
-            **self._fixed,
-            "timestamp": datetime.now(UTC),
-            "request_id": cause.request_id,
-            "trace_id": cause.traceparent[3:35],
-            **facts,
-        }
-        gathered = self._gathered
-        self._add(line, gathered)
-        if len(gathered) > _MOST:
+        self._gathered.append((time.time(), cause, facts))
+        if len(self._gathered) >= _MOST:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_EVERY, self.flush)
@@ -50,20 +46,28 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         if self._gathered:
-            sys.stdout.write(self._gathered.decode())
+            lines = [self._written(self._line(*one)) for one in self._gathered]
             self._gathered.clear()
+            sys.stdout.write("\n".join(lines) + "\n")
             sys.stdout.flush()
 
+    def _line(self, at: float, cause: Cause, facts: Facts) -> dict[str, Any]:
+        return {
+            **self._fixed,
+            "timestamp": datetime.fromtimestamp(at, UTC),
+            "request_id": cause.request_id,
+            "trace_id": cause.traceparent[3:35],
+            **facts,
+        }
 
-_encode_into = msgspec.json.Encoder().encode_into
+
+_encoder = msgspec.json.Encoder()
 
 
-def _add_json(line: dict[str, Any], gathered: bytearray) -> None:
-    _encode_into(line, gathered, -1)
-    gathered += b"\n"
+def _json(line: dict[str, Any]) -> str:
+    return _encoder.encode(line).decode()
 
 
-def _add_text(line: dict[str, Any], gathered: bytearray) -> None:
+def _text(line: dict[str, Any]) -> str:
     facts = " ".join(f"{name}={value}" for name, value in line.items() if name not in _HEAD)
-    text = "{timestamp:%Y-%m-%dT%H:%M:%S.%fZ} [{level:<9}] {event} [{logger}] {facts}\n".format(**line, facts=facts)
-    gathered += text.encode()
+    return "{timestamp:%Y-%m-%dT%H:%M:%S.%fZ} [{level:<9}] {event} [{logger}] {facts}".format(**line, facts=facts)

@@ -7,15 +7,14 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from random import getrandbits
+from typing import NamedTuple
 
 _SAFE_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """The call that started it all: our id of it, and its W3C trace context."""
 
     request_id: str

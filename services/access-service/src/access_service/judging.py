@@ -6,7 +6,7 @@ come to different answers from the same facts.
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from msgspec import Struct
 
@@ -82,17 +82,28 @@ class Candidate(Struct, frozen=True):
 
 
 class DecisionReason(StrEnum):
-    """Why it was decided so; stable codes, of which there may be more."""
+    """Why it was decided so, each with its sentence; stable codes, of which there may be more."""
 
-    HELD = "held"
-    SUBJECT_UNKNOWN = "subject-unknown"
+    sentence: str
+
+    HELD = "held", "A grant that holds now contains this permission."
+    SUBJECT_UNKNOWN = "subject-unknown", "The subject is unknown or not active."
     """Nobody, or nobody active, is known by that id (and type)."""
-    PERMISSION_UNKNOWN = "permission-unknown"
+    PERMISSION_UNKNOWN = (
+        "permission-unknown", "No system that is meant has this action on this type of resource."
+    )  # fmt: skip
     """No system (none that was named) has this action on this type of resource."""
-    NOT_HELD = "not-held"
-    HELD_ELSEWHERE = "held-elsewhere"
+    NOT_HELD = "not-held", "No grant that holds now contains this permission."
+    HELD_ELSEWHERE = "held-elsewhere", "The permission is held for other org units or environments only."
     """For other org units or environments only."""
-    CONDITION_NOT_MET = "condition-not-met"
+    CONDITION_NOT_MET = "condition-not-met", "The permission is held, and its condition is not met."
+
+    def __new__(cls, code: str, sentence: str) -> Self:
+        """Make a reason of its code and its sentence."""
+        made = str.__new__(cls, code)
+        made._value_ = code
+        made.sentence = sentence  # here, as to look it up by an enum's member costs more than to decide
+        return made
 
 
 class Path(Struct, frozen=True):

@@ -75,14 +75,15 @@ class Index:
 
     def _oldest(self, asked: Asked, holder: Holder, at: int) -> Path:
         """Answer the path by the oldest grant of those that hold everywhere, without a condition."""
-        found: tuple[bytes, int, str | None] | None = None
-        for given in holder.given():
-            if given.everywhere & asked.unconditionally:  # of the holder it may be a group's
-                for role, _, _, begins, ends, grant in given.grants_of(asked.free):
-                    if begins <= at < ends and (found is None or grant < found[0]):
-                        found = grant, role, None if given is holder else given.id
-        assert found is not None  # noqa: S101 - the sums said that there is one
-        grant, role, group = found
+        oldest = holder.oldest(asked.free, at)
+        group = None
+        for one in holder.groups:
+            if one.everywhere & asked.unconditionally:
+                found = one.oldest(asked.free, at)
+                if found is not None and (oldest is None or found < oldest):
+                    oldest, group = found, one.id
+        assert oldest is not None  # noqa: S101 - the sums said that there is one
+        grant, role = oldest
         meant = asked.first_free(role)
         return Path(grant.decode(), group, self.model.way(meant, role), meant.named.id, meant.named.system)
 

@@ -87,6 +87,8 @@ class Asked:
 
     def first_free(self, role: int) -> Meant:
         """Answer the permission without a condition that a role gives; of several the first by id."""
+        if len(self.permissions) == 1:
+            return self.permissions[0]
         found = (one for one in self.permissions if one.named.condition is None and one.givers >> role & 1)
         return min(found, key=lambda one: one.named.id)
 

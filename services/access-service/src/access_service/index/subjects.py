@@ -69,11 +69,15 @@ class Given:
         """Yield each grant as in `RECORD`."""
         return RECORD.iter_unpack(self._grants)
 
-    def grants_of(self, roles: Container[int]) -> Iterator[tuple[int, int, int, int, int, bytes]]:
-        """Yield the grants of these roles."""
-        for number, (role,) in enumerate(_ROLE.iter_unpack(self._grants)):  # reads a quarter of what `grants` does
+    def oldest(self, roles: Container[int], at: int) -> tuple[bytes, int] | None:
+        """Answer the id and the role of the oldest grant of one of these roles that holds at a moment."""
+        found: tuple[bytes, int] | None = None
+        for number, (role,) in enumerate(_ROLE.iter_unpack(self._grants)):  # a third of the time of whole records
             if role in roles:
-                yield RECORD.unpack_from(self._grants, number * RECORD.size)
+                _, _, _, begins, ends, grant = RECORD.unpack_from(self._grants, number * RECORD.size)
+                if begins <= at < ends and (found is None or grant < found[0]):
+                    found = grant, role
+        return found
 
 
 class Holder(Given):

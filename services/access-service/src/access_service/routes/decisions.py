@@ -24,16 +24,6 @@ MOST_EVALUATIONS = 1_000
 _REQUESTABLE = timedelta(hours=1)
 """How long what a denial says of asking for access is worth anything."""
 
-_SENTENCES = {
-    DecisionReason.HELD: "A grant that holds now contains this permission.",
-    DecisionReason.SUBJECT_UNKNOWN: "The subject is unknown or not active.",
-    DecisionReason.PERMISSION_UNKNOWN: "No system that is meant has this action on this type of resource.",
-    DecisionReason.NOT_HELD: "No grant that holds now contains this permission.",
-    DecisionReason.HELD_ELSEWHERE: "The permission is held for other org units or environments only.",
-    DecisionReason.CONDITION_NOT_MET: "The permission is held, and its condition is not met.",
-}
-
-_MAY_BE_ASKED_FOR = frozenset({DecisionReason.NOT_HELD, DecisionReason.HELD_ELSEWHERE})
 _DISPLAY = {"title": "Ask for access", "description": "Ask for a role that allows it."}
 _PLAIN = re.compile(r"[\w.~-]*", re.ASCII).fullmatch
 
@@ -219,7 +209,7 @@ def answer(
     """Show a decision with its reason, and for what may be asked for, how: what `Evaluated` describes."""
     reason, path = decision.reason, decision.path
     context: dict[str, Any] = {
-        "reason": reason, "detail": _SENTENCES[reason], "evaluation_id": id, "evaluated_at": now
+        "reason": reason, "detail": reason.sentence, "evaluation_id": id, "evaluated_at": now
     }  # fmt: skip
     if path is not None and decision.permit:
         context["role"] = path.roles[-1]
@@ -227,7 +217,7 @@ def answer(
             context["grant"] = path.grant
     if path is not None and path.condition is not None and path.condition.error is not None:
         context["error"] = path.condition.error
-    if reason in _MAY_BE_ASKED_FOR:
+    if reason is DecisionReason.NOT_HELD or reason is DecisionReason.HELD_ELSEWHERE:
         context["access_request"] = _access_request(question, portal_url=portal_url, now=now)
     return {"decision": decision.permit, "context": context}
 

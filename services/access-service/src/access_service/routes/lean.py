@@ -224,19 +224,18 @@ class Lean:
 
 
 async def _body(receive: Receive, read: list[Message]) -> bytes:
-    size = 0
-    while True:
+    size, more = 0, True
+    while more:
         message = await receive()
         read.append(message)
-        size += len(message.get("body", b""))
-        if message["type"] != "http.request" or size > LARGEST:
+        if message["type"] != "http.request":
             raise Unusual
-        if not message.get("more_body"):
-            break
-    body = read[0]["body"] if len(read) == 1 else b"".join(message["body"] for message in read)
-    if _NUL in body:
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False) and size <= LARGEST
+    body: bytes = read[0]["body"] if len(read) == 1 else b"".join(message["body"] for message in read)
+    if size > LARGEST or _NUL in body:
         raise Unusual
-    return bytes(body)
+    return body
 
 
 def _again(read: list[Message], receive: Receive) -> Receive:
