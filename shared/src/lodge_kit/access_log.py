@@ -7,7 +7,7 @@ Paths only: a query may hold a token.
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,19 +20,25 @@ _MOST = 100
 """Requests that are gathered. Written down in a row, a line costs a third of what it costs among other work."""
 _HEAD = ("event", "level", "logger", "deployable", "timestamp")
 
-Facts = Mapping[str, str | float | None]
+Facts = Mapping[str, Any]
 
 
 class AccessLog:
-    """Gathers the lines of one deployable; `form` is json, or text for a person at a terminal."""
+    """Gathers the lines of one deployable; `form` is json, or text for a person at a terminal.
 
-    def __init__(self, deployable: str, *, form: str, logger: str) -> None:
+    `also` is told the facts of each, when it is written down.
+    """
+
+    def __init__(
+        self, deployable: str, *, form: str, logger: str, also: Callable[[Facts], object] | None = None
+    ) -> None:
         self._fixed = {"event": "request", "level": "info", "logger": logger, "deployable": deployable}
         self._written = _json if form == "json" else _text
+        self._also = also
         self._gathered: list[tuple[float, Cause, Facts]] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def record(self, cause: Cause, **facts: str | float | None) -> None:
+    def record(self, cause: Cause, **facts: Any) -> None:
         """Take down one request."""
         self._gathered.append((time.time(), cause, facts))
         if len(self._gathered) >= _MOST:
@@ -45,10 +51,11 @@ class AccessLog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._gathered:
-            lines = [self._written(self._line(*one)) for one in self._gathered]
-            self._gathered.clear()
-            sys.stdout.write("\n".join(lines) + "\n")
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            for _, _, facts in gathered if self._also else ():
+                self._also(facts)  # type: ignore[misc]  # it is there
+            sys.stdout.write("".join([self._written(self._line(*one)) + "\n" for one in gathered]))
             sys.stdout.flush()
 
     def _line(self, at: float, cause: Cause, facts: Facts) -> dict[str, Any]:

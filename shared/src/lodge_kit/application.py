@@ -12,11 +12,10 @@ from sqlalchemy import text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lodge_kit import events, notices, problems, webhooks
-from lodge_kit.access_log import AccessLog
 from lodge_kit.audit import routes as audit
 from lodge_kit.edge import Account, Edge, handle_errors, known_parameters
 from lodge_kit.identity import Keys, Permission, PublishedKeys, Verifier, caller
-from lodge_kit.metrics import CONTENT_TYPE, Metrics
+from lodge_kit.metrics import CONTENT_TYPE
 from lodge_kit.world import World
 
 LARGEST_BODY = 2_000_000
@@ -102,9 +101,8 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> App
         audience=service.name,
         resolve=_permissions_from(world.settings.access_url),
     )
-    metrics, known = Metrics(), Depends(known_parameters)
-    lines = AccessLog(f"{service.name}-serve", form=world.settings.log_format, logger="lodge_kit.edge")
-    account = app.state.account = Account(metrics, lines)
+    known = Depends(known_parameters)
+    account = app.state.account = Account(f"{service.name}-serve", form=world.settings.log_format)
     for router in (*service.routers, *webhooks.ROUTERS, notices.router, audit.router):
         # The limit stands here and not at the app: there it lies around the Edge, and answers in plain text.
         # Who calls is asked first of all, also where a route forgets to: public ones have the anonymous caller.
@@ -126,7 +124,7 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> App
         app.include_router(
             router, prefix="/internal/v1", include_in_schema=False, max_body_size=LARGEST_BODY, dependencies=[known]
         )
-    app.include_router(_operations(service, world, metrics), include_in_schema=False, dependencies=[known])
+    app.include_router(_operations(service, world, account), include_in_schema=False, dependencies=[known])
     events.describe(app, service.facts, service=service.name)
     handle_errors(app)
     app.add_middleware(Edge, account=account)
@@ -136,7 +134,7 @@ def assemble(service: Service, world: World, *, keys: Keys | None = None) -> App
     return app
 
 
-def _operations(service: Service, world: World, metrics: Metrics) -> APIRouter:
+def _operations(service: Service, world: World, account: Account) -> APIRouter:
     """Make what a service itself leaves open: its health, its numbers, the catalogue of its permissions."""
     router = APIRouter()
     rights = (*service.permissions, *webhooks.endpoints.rights(service.name), audit.reading(service.name))
@@ -153,7 +151,7 @@ def _operations(service: Service, world: World, metrics: Metrics) -> APIRouter:
 
     @router.get("/metrics")
     async def numbers() -> Response:
-        return Response(metrics.text(), media_type=CONTENT_TYPE)
+        return Response(account.text(), media_type=CONTENT_TYPE)
 
     @router.get("/internal/v1/permissions")
     async def permissions() -> dict[str, list[dict[str, Any]]]:

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lodge_kit import context, database, identity, logs, problems, texts
-from lodge_kit.access_log import AccessLog
+from lodge_kit.access_log import AccessLog, Facts
 from lodge_kit.context import Cause
 from lodge_kit.metrics import Metrics
 
@@ -34,18 +34,27 @@ _QUIET = ("/healthz", "/readyz", "/metrics")
 class Account:
     """Tells of each request that was answered: a line in the log, and the metrics."""
 
-    def __init__(self, metrics: Metrics, lines: AccessLog) -> None:
-        self.metrics = metrics
-        self.lines = lines
+    def __init__(self, deployable: str, *, form: str) -> None:
+        self.metrics = Metrics()
+        self.lines = AccessLog(deployable, form=form, logger=__name__, also=self._count)
 
     def note(
         self, cause: Cause, *, route: str, method: str, path: str, status: int, caller: str | None, seconds: float
     ) -> None:
         """Take down one request."""
-        self.metrics.note(route, method, status, seconds)
-        if path not in _QUIET:
+        if path in _QUIET:
+            self.metrics.note(route, method, status, seconds)
+        else:
             ms = round(seconds * 1000, 2)
-            self.lines.record(cause, method=method, path=path, status=status, ms=ms, caller=caller)
+            self.lines.record(cause, method=method, path=path, route=route, status=status, ms=ms, caller=caller)
+
+    def text(self) -> bytes:
+        """Write down the metrics, in Prometheus' text form."""
+        self.lines.flush()
+        return self.metrics.text()
+
+    def _count(self, facts: Facts) -> None:
+        self.metrics.note(facts["route"], facts["method"], facts["status"], facts["ms"] / 1000)
 
 
 class Edge:

@@ -56,9 +56,8 @@ class _Gathering:
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._gathered:
-            gathered = self._gathered
-            self._gathered = []
+        gathered, self._gathered = self._gathered, []
+        if gathered and not self._transport.is_closing():  # whoever asked may have gone meanwhile
             self._transport.write(b"".join(gathered))
 
     def __getattr__(self, name: str) -> Any:
