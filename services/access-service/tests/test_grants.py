@@ -93,6 +93,17 @@ async def records(admin: Client) -> Records:
     return await Records(admin).furnish()
 
 
+async def test_permissions_are_found_by_their_suppliers_code(records: Records) -> None:
+    path = f"/access/v1/systems/{records.ids['system']}/permissions"
+    made = await records.admin.made(path, name="x", action="close", resource_type="year", supplier_code="SRS_CL-01")
+    for q, names in (("srs_cl", ["x"]), ("SRSxCL", []), ("amend", ["record.amend"]), ("cl-01 x", ["x"])):
+        found = (await records.admin.get(path, params={"q": q})).json()["items"]
+        assert [one["name"] for one in found] == names, q
+    closer = await records.role("Closer", permissions=[made["id"]])
+    found = (await records.admin.get("/access/v1/roles", params={"permission": made["id"]})).json()["items"]
+    assert [one["id"] for one in found] == [closer]
+
+
 async def test_deny_then_a_grant_then_permit_then_its_end_then_deny(records: Records, time: Time) -> None:
     assert await records.decided() == (False, "not-held")
     grant = await records.give()
@@ -319,6 +330,23 @@ async def test_a_group_gives_its_members_what_it_was_given(records: Records) -> 
     assert (await records.admin.post(f"{members}/{records.ids['alice']}/remove")).status_code == 204
     assert not await records.may()
     assert (await records.admin.post(f"{members}/{records.ids['alice']}/remove")).status_code == 404
+
+
+async def test_grants_are_found_by_their_org_unit_and_those_below_it(records: Records) -> None:
+    faculty = (await records.admin.made("/access/v1/org-units", name="Science"))["id"]
+    school = (await records.admin.made("/access/v1/org-units", name="Physics", parent=faculty))["id"]
+    for unit in (faculty, school, None):
+        await records.give(org_unit=unit)
+
+    async def found(**params: Any) -> list[str | None]:
+        items = (await records.admin.get("/access/v1/grants", params=params)).json()["items"]
+        return [one["org_unit"] and one["org_unit"]["name"] for one in items][::-1]
+
+    assert await found(org_unit=faculty) == ["Science", "Physics"]
+    assert await found(org_unit=faculty, descendants=False) == ["Science"]
+    assert await found(org_unit=school) == ["Physics"]
+    assert await found(org_unit="org_01J00000000000000000000N0T") == []
+    assert await found() == ["Science", "Physics", None]
 
 
 class Doors:

@@ -12,6 +12,7 @@ from sqlmodel import col
 
 from access_service import catalogue, grants, rights
 from access_service.grants import Giving
+from access_service.org_units import at_or_below
 from access_service.routes import grant_record
 from access_service.routes.grant_record import Anchor, AnchorType, Environment, GrantOut, GrantRow, GrantVersion, Origin
 from access_service.settings import Settings
@@ -94,7 +95,8 @@ class Which:
     subject: Annotated[str | None, Query(description="Whose: an id, or `me`.")] = None
     role: Id | None = None
     system: Id | None = None
-    org_unit: Annotated[Id | None, Query(description="Those for just this unit.")] = None
+    org_unit: Annotated[Id | None, Query(description="Those for this org unit, or for one below it.")] = None
+    descendants: Annotated[bool, Query(description="False: those for just this `org_unit`.")] = True
     environment: Annotated[str | None, Query(description="Those for just this installation.")] = None
     origin: Origin | None = None
     anchor_type: AnchorType | None = None
@@ -161,13 +163,16 @@ def _narrowed(found: Select[*tuple[Any, ...]], which: Which, by: Caller) -> Sele
         Grant.subject: by.named(which.subject) if which.subject else None,
         Grant.role_id: which.role,
         Role.system_id: which.system,
-        Grant.org_unit: which.org_unit,
         Grant.environment: which.environment,
         Grant.origin: which.origin,
         Grant.anchor_type: which.anchor_type,
         Grant.anchor_id: which.anchor_id,
         Grant.granted_by: by.named(which.granted_by) if which.granted_by else None,
     }
+    if which.org_unit:
+        unit = col(Grant.org_unit)
+        below = which.descendants
+        found = found.where(unit.in_(at_or_below(which.org_unit)) if below else unit == which.org_unit)
     return found.where(*(col(column) == value for column, value in wanted.items() if value is not None))
 
 

@@ -85,6 +85,9 @@ PERMISSIONS = Listing(
     orders={"name": col(Permission.name), "created_at": col(Permission.created_at)},
     default="name",
 )
+_SEARCHED = (
+    col(Permission.name), col(Permission.description), func.coalesce(col(Permission.supplier_code), ""),
+)  # fmt: skip
 MODULES = Listing(ModuleOut, key=col(Permission.module), orders={"name": col(Permission.module)}, default="name")
 
 
@@ -119,7 +122,9 @@ async def create_permission(
 @router.get("/systems/{system_id}/permissions", responses=PERMISSIONS.responses)
 async def list_permissions(
     request: Request, system_id: str, session: Session, _by: Reader, ask: Annotated[Ask, PERMISSIONS.ask],
-    q: Annotated[str | None, Query(max_length=200)] = None,
+    q: Annotated[
+        str | None, Query(max_length=200, description="Words of the name, the description or the supplier's code.")
+    ] = None,
     module: Annotated[str | None, Query(max_length=200, description="Empty: those of no module.")] = None,
     state: Literal["active", "retired"] | None = None,
 ) -> Response:  # fmt: skip
@@ -127,7 +132,7 @@ async def list_permissions(
     await catalogue.get_system(session, system_id)
     found = _permissions().where(col(Permission.system_id) == system_id)
     if q:
-        found = found.where(contains(q, col(Permission.name), col(Permission.description)))
+        found = found.where(contains(q, *_SEARCHED))
     if module is not None:
         found = found.where(col(Permission.module) == module)
     if state:

@@ -119,7 +119,8 @@ async def create_role(request: Request, wanted: RoleIn, session: Session, by: Wr
 @router.get("/roles", responses=ROLES.responses)
 async def list_roles(
     request: Request, by: Reader, ask: Annotated[Ask, ROLES.ask],
-    q: Annotated[str | None, Query(max_length=200)] = None,
+    q: Annotated[str | None, Query(max_length=200, description="Words of the name or the description.")] = None,
+    permission: Annotated[Id | None, Query(description="Those that contain this permission themselves.")] = None,
     system: Id | None = None,
     owner: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
     state: Literal["draft", "active", "retired"] | None = None,
@@ -128,6 +129,9 @@ async def list_roles(
     found = _roles()
     if q:
         found = found.where(contains(q, col(Role.name), col(Role.description)))
+    if permission:
+        containing = select(col(RolePermission.role_id)).where(col(RolePermission.permission_id) == permission)
+        found = found.where(col(Role.id).in_(containing))
     if system:
         found = found.where(col(Role.system_id) == system)
     if owner:

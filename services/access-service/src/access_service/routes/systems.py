@@ -96,7 +96,7 @@ async def create_system(request: Request, wanted: SystemIn, session: Session, by
 @router.get("/systems", responses=SYSTEMS.responses)
 async def list_systems(
     request: Request, by: Reader, ask: Annotated[Ask, SYSTEMS.ask],
-    q: Annotated[str | None, Query(max_length=200)] = None,
+    q: Annotated[str | None, Query(max_length=200, description="Words of the name or the key.")] = None,
     owner: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
     key: str | None = None,
 ) -> Response:  # fmt: skip
