@@ -423,7 +423,8 @@ async def demand_alike(session: AsyncSession, index: Index, questions: Sequence[
 async def test_an_index_decides_what_sql_decides_now_and_later(app: FastAPI, time: Any, house: House) -> None:
     async with AsyncSession(app.state.database.orm) as session:
         await build(session, house, time.now)
-        index = await loading.whole(await driver(session), at=time.now)
+        connection = await driver(session)
+        index = await loading.whole(connection, connection, at=time.now)
         # Grants begin and end with time alone: nothing is read anew for it. Then back, for what was added up meanwhile.
         for hours in (0, 1, 3, 6, 1, 0):
             await demand_alike(session, index, house.questions, time.now + timedelta(hours=hours))
@@ -457,7 +458,8 @@ async def test_an_index_that_followed_the_changes_decides_as_a_new_one(
 ) -> None:
     async with AsyncSession(app.state.database.orm) as session:
         await build(session, house, time.now)
-        index = await loading.whole(await driver(session), at=time.now)
+        connection = await driver(session)
+        index = await loading.whole(connection, connection, at=time.now)
         for changes in told:
             for question in house.questions:
                 index.decide(question, at=moment(time.now))  # what is remembered may have to be forgotten

@@ -4,8 +4,9 @@ Triggers tell the channel what a committed transaction changed (migration access
 sends itself a ping by the same channel four times a second: PostgreSQL delivers in the order of commits, so a ping that
 came back proves that all before it was heard. No ping back for `TRUSTED`: nobody is answered from here.
 
-It has two connections of its own, one to hear, one to read and ping. From a pool it would have to wait for those whom
-SQL answers while it may not be trusted: there would be ever more of them, and it would never be trusted again.
+It has two connections of its own, one to hear, one to read and ping, and a third while it reads all of it. From a pool
+it would have to wait for those whom SQL answers while it may not be trusted: there would be ever more of them, and it
+would never be trusted again.
 """
 
 import asyncio
@@ -122,8 +123,8 @@ class Keeper:
     async def _build(self, reading: AsyncConnection[TupleRow]) -> None:
         self._index = None
         began = time.perf_counter()
-        async with self._reading, loading.snapshot(reading):
-            index = await loading.whole(reading, at=self._clock())
+        async with await self._connected() as beside, self._reading, loading.snapshot(reading, beside):
+            index = await loading.whole(reading, beside, at=self._clock())
         gc.freeze()  # a million objects that hold no circle: the collector need not walk them
         self.builds, self.build_seconds = self.builds + 1, time.perf_counter() - began
         log.info("the index of decisions was built", subjects=len(index.subjects), seconds=round(self.build_seconds, 2))

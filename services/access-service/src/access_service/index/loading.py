@@ -1,7 +1,8 @@
 """Reading the index from the database: all of it, or what has changed."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from access_service.held import ACCOUNT_VALUES, PERSON_VALUES
 from access_service.index.deciding import Index
 from access_service.index.model import Catalogue, Model, Named
 from access_service.index.subjects import Holder
+
+Take = Callable[[TupleRow], object]
 
 _AT_ONCE = 2_000
 """Rows between which other work of the process gets its turn."""
@@ -24,7 +27,10 @@ _PERMISSIONS = """
     FROM permission p JOIN system s ON s.id = p.system_id WHERE p.state = 'active'
 """
 _UNITS = "SELECT id, parent FROM org_unit"
-_ENVIRONMENTS = "SELECT DISTINCT environment FROM role_grant WHERE environment IS NOT NULL"
+_ENVIRONMENTS = """
+    SELECT DISTINCT environment FROM role_grant
+    WHERE environment IS NOT NULL AND (%(all)s OR subject = ANY (%(ids)s))
+"""
 _HOLDERS = f"""
     SELECT id, CASE WHEN deleted_at IS NULL THEN user_name END, CASE WHEN deleted_at IS NULL THEN external_id END,
         {PERSON_VALUES}::text, status = 'active'
@@ -68,21 +74,43 @@ _SNAPSHOT = """
 """All rows are wanted, so none must come soon; plans see the values, so that `%(all)s OR …` costs nothing."""
 
 
+_EXPORTED = "SELECT pg_export_snapshot()"
+
+
 @asynccontextmanager
-async def snapshot(connection: AsyncConnection[TupleRow]) -> AsyncIterator[None]:
-    """Have all that is read within be of one moment."""
-    async with connection.transaction():
-        await connection.execute(_SNAPSHOT)
+async def snapshot(*connections: AsyncConnection[TupleRow]) -> AsyncIterator[None]:
+    """Have all that is read within, by any of the connections, be of one moment."""
+    first, *others = connections
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(first.transaction())
+        await first.execute(_SNAPSHOT)
+        if others:
+            (exported,) = await _row(first, _EXPORTED)
+            for other in others:
+                await stack.enter_async_context(other.transaction())
+                await other.execute(_SNAPSHOT)
+                await other.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(exported))
         yield
 
 
-async def whole(connection: AsyncConnection[TupleRow], *, at: datetime) -> Index:
-    """Read all of it, within a snapshot."""
+async def whole(connection: AsyncConnection[TupleRow], beside: AsyncConnection[TupleRow], *, at: datetime) -> Index:
+    """Read all of it, within a snapshot of both: grants are packed for the one while the other reads the rest."""
     index = Index(at)
     index.state = await _state(connection)
     await _model(connection, index)
-    await _subjects(connection, index, None, at=at)
-    await _each(connection, _RESOURCES, _wanted(None), lambda row: index.resources.put(*row))
+    numbers = await _numbers(connection, index, None)
+    subjects, all_of_it, known = index.subjects, _wanted(None), asyncio.Event()
+
+    async def read_the_rest() -> None:
+        await _each(connection, _HOLDERS, all_of_it, lambda row: subjects.put(_holder(row)))
+        known.set()
+        await _each(connection, _MEMBERS, all_of_it, lambda row: subjects.belong(row[0], row[1].split()))
+        await _each(connection, _RESOURCES, all_of_it, lambda row: index.resources.put(*row))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(read_the_rest())
+        packed = all_of_it | numbers | {"at": at}
+        tasks.create_task(_each(beside, _GRANTS, packed, lambda row: subjects.hold(*row), after=known))
     return index
 
 
@@ -94,7 +122,7 @@ async def refresh(connection: AsyncConnection[TupleRow], index: Index, changed: 
     if len(resources) + len(subjects) < len(changed):  # roles before grants: they give the numbers
         await _model(connection, index)
     if subjects:
-        await _subjects(connection, index, subjects, at=index.at)
+        await _subjects(connection, index, subjects)
     if resources:
         found: list[TupleRow] = []
         await _each(connection, _RESOURCES, _wanted(resources), found.append)
@@ -117,29 +145,22 @@ async def _model(connection: AsyncConnection[TupleRow], index: Index) -> None:
     index.changes += 1
 
 
-async def _subjects(
-    connection: AsyncConnection[TupleRow], index: Index, ids: Sequence[str] | None, *, at: datetime
-) -> None:
-    rows = await (await connection.execute(_ENVIRONMENTS.encode())).fetchall() if ids is None else []
-    if ids is not None:
-        narrowed = f"{_ENVIRONMENTS} AND subject = ANY (%(ids)s)"
-        rows = await (await connection.execute(narrowed.encode(), {"ids": list(ids)})).fetchall()
+async def _numbers(connection: AsyncConnection[TupleRow], index: Index, ids: Sequence[str] | None) -> dict[str, Any]:
+    """Answer the numbers in which grants are packed; environments get theirs when a grant first names them."""
+    rows = await (await connection.execute(_ENVIRONMENTS.encode(), _wanted(ids))).fetchall()
     index.environments.add(sorted(row[0] for row in rows))
-    numbered = {
-        "roles": index.roles.texts, "units": index.units.texts, "environments": index.environments.texts, "at": at,
-    }  # fmt: skip
+    return {"roles": index.roles.texts, "units": index.units.texts, "environments": index.environments.texts}
+
+
+async def _subjects(connection: AsyncConnection[TupleRow], index: Index, ids: Sequence[str]) -> None:
+    numbers = await _numbers(connection, index, ids)
     subjects, wanted = index.subjects, _wanted(ids)
-    if ids is None:
-        await _each(connection, _HOLDERS, wanted, lambda row: subjects.put(_holder(row)))
-        await _each(connection, _MEMBERS, wanted, lambda row: subjects.belong(row[0], row[1].split()))
-        await _each(connection, _GRANTS, wanted | numbered, lambda row: subjects.hold(row[0], row[1]))
-        return
     holders: list[TupleRow] = []
     members: list[TupleRow] = []
     held: list[TupleRow] = []
     await _each(connection, _HOLDERS, wanted, holders.append)
     await _each(connection, _MEMBERS, wanted, members.append)
-    await _each(connection, _GRANTS, wanted | numbered, held.append)
+    await _each(connection, _GRANTS, wanted | numbers | {"at": index.at}, held.append)
     # From here on nothing is awaited: no decision is made from half of a change.
     for one in ids:
         subjects.drop(one)
@@ -162,17 +183,30 @@ def _wanted(ids: Sequence[str] | None) -> dict[str, Any]:
 
 
 async def _state(connection: AsyncConnection[TupleRow]) -> str:
-    row = await (await connection.execute(_STATE)).fetchone()
-    assert row is not None  # noqa: S101 - an aggregate has one row
-    return str(row[0])
+    (state,) = await _row(connection, _STATE)
+    return str(state)
+
+
+async def _row(connection: AsyncConnection[TupleRow], query: str) -> TupleRow:
+    """Answer the one row of a query that always has one."""
+    row = await (await connection.execute(query.encode())).fetchone()
+    assert row is not None  # noqa: S101 - it has
+    return row
 
 
 async def _each(
-    connection: AsyncConnection[TupleRow], query: str, wanted: Mapping[str, Any], take: Callable[[TupleRow], object]
+    connection: AsyncConnection[TupleRow],
+    query: str,
+    wanted: Mapping[str, Any],
+    take: Take,
+    *,
+    after: asyncio.Event | None = None,
 ) -> None:
-    """Hand each row to `take`, a few thousand at a time."""
-    async with connection.cursor(name="lodge_index", binary=True) as cursor:
+    """Hand each row to `take`, a few thousand at a time; where it must come `after` something, not before."""
+    async with connection.cursor(name=f"lodge_index_{id(take)}", binary=True) as cursor:
         await cursor.execute(sql.SQL(query), wanted)
         while rows := await cursor.fetchmany(_AT_ONCE):
+            if after is not None:
+                await after.wait()
             for row in rows:
                 take(row)
