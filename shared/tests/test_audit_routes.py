@@ -121,6 +121,14 @@ async def test_what_cannot_be_asked_is_refused(auditor: Client, query: str) -> N
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
 
 
+async def test_a_filter_is_planned_for_the_value_that_is_asked(auditor: Client, desk: Any) -> None:
+    await record(desk)
+    for _ in range(12):  # PostgreSQL would make one plan for all values after some
+        await listed(auditor, action="slip.filed,slip.eaten")
+    generic = "SELECT sum(generic_plans) FROM pg_prepared_statements WHERE statement LIKE '%audit_event.action IN%'"
+    assert [tuple(row) for row in await execute(desk, generic)] == [(0,)]
+
+
 async def test_who_read_it_and_who_exported_it_is_on_record(auditor: Client) -> None:
     await auditor.get(EVENTS, params={"actor": "me", "to": "2099-01-01T00:00:00Z"})
     await auditor.get(EVENTS, headers={"Accept": "text/csv"})

@@ -21,7 +21,7 @@ from lodge_kit import migrating
 from lodge_kit.tables import Row
 from lodge_kit.testing.databases import Databases
 
-HEADS = ["desk_0001", "kit_0002"]
+HEADS = ["desk_0001", "kit_0003"]
 """The service's first depends on the kit's first only, which is therefore not named."""
 
 
@@ -59,7 +59,7 @@ def test_code_that_is_behind_its_database_leaves_it_alone(
     migrate_desk(empty)
     with psycopg.connect(empty, autocommit=True) as database:
         database.execute("UPDATE alembic_version SET version_num = 'desk_9999' WHERE version_num = 'desk_0001'")
-    assert migrate_desk(empty) == ["desk_9999", "kit_0002"]
+    assert migrate_desk(empty) == ["desk_9999", "kit_0003"]
     assert "ahead of this code (desk_9999)" in capsys.readouterr().out
 
 

@@ -160,6 +160,7 @@ class AuditEvent(Row, table=True):
         Index("ix_audit_event_at_id", "at", "id"),
         Index("ix_audit_event_actor_at_id", "actor", "at", "id"),
         Index("ix_audit_event_action_at_id", "action", "at", "id"),
+        Index("ix_audit_event_actor_action_at_id", "actor", "action", "at", "id"),
         Index("ix_audit_event_subject_id_at_id", "subject_id", "at", "id"),
         Index("ix_audit_event_subject_type_at_id", "subject_type", "at", "id"),
         Index("ix_audit_event_request_id", "request_id"),
