@@ -13,6 +13,7 @@ import psycopg
 from fastapi import Depends, Request
 from procrastinate.exceptions import ConnectorException
 from psycopg import AsyncConnection
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -24,6 +25,7 @@ POOL_WAIT = 5
 """Seconds a request waits for a connection before it is told to come back."""
 CONNECT_WAIT = 3
 
+_WOKEN = "channels to wake"
 _OURS_TO_RETRY = ("40001", "40P01", "57014", "55P03")  # serialisation, deadlock, cancelled, lock not available
 
 
@@ -63,6 +65,8 @@ class Database:
         """Open a session whose changes are committed at the end of the block, or all undone."""
         async with AsyncSession(self.orm, expire_on_commit=False) as session:
             yield session
+            for channel in sorted(session.info.get(_WOKEN, ())):
+                await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": channel})
             await session.commit()
 
     @asynccontextmanager
@@ -76,6 +80,11 @@ class Database:
         await self.orm.dispose()
         await self.autocommit.dispose()
         await self._streams.dispose()
+
+
+def wake(session: AsyncSession, channel: str) -> None:
+    """Have whoever listens to `channel` woken by the commit: once, however often a transaction says so."""
+    session.info.setdefault(_WOKEN, set()).add(channel)
 
 
 def of(request: Request) -> Database:

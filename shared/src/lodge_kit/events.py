@@ -11,10 +11,9 @@ from typing import Any, ClassVar, Literal
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from lodge_kit import context, ids
+from lodge_kit import context, database, ids
 from lodge_kit.identity import Caller
 from lodge_kit.tables import Event
 
@@ -83,7 +82,7 @@ async def publish(
     )
     session.add(event)
     await session.flush()
-    await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+    database.wake(session, CHANNEL)
     return event
 
 

@@ -23,6 +23,8 @@ APPOINTMENTS = "appointments"
 STATUS = "status"
 """Who may take a person back. Letting one go is open to all who may change people: it only ever takes away."""
 
+_KNOWN = "attribute sources"
+
 SOURCE = r"^[a-z][a-z0-9-]{0,62}$"
 """What a source may be called."""
 
@@ -39,9 +41,12 @@ class OtherSource(Problem):
 
 
 async def sources(session: AsyncSession) -> dict[str, str]:
-    """Answer the attributes that have a source, each with it."""
-    rows = await session.execute(select(col(AttributeSource.attribute), col(AttributeSource.source)))
-    return {row.attribute: row.source for row in rows}
+    """Answer the attributes that have a source, each with it. Read once a transaction, which may bring a thousand."""
+    if _KNOWN not in session.info:
+        rows = await session.execute(select(col(AttributeSource.attribute), col(AttributeSource.source)))
+        session.info[_KNOWN] = {row.attribute: row.source for row in rows}
+    known: dict[str, str] = session.info[_KNOWN]
+    return known
 
 
 async def others(session: AsyncSession, by: Caller | str, attributes: Iterable[str]) -> dict[str, str]:
@@ -80,6 +85,7 @@ async def assign(session: AsyncSession, attribute: str, source: str, *, by: Call
     session.add(row)
     audit.record(session, "attribute-source.assigned", kind="attribute", of=attribute, by=by, now=now, source=source)
     await session.flush()
+    session.info.pop(_KNOWN, None)
     return row
 
 
@@ -91,3 +97,4 @@ async def release(session: AsyncSession, attribute: str, *, by: Caller, now: dat
     audit.record(session, "attribute-source.released", kind="attribute", of=attribute, by=by, now=now)
     await session.delete(row)
     await session.flush()
+    session.info.pop(_KNOWN, None)

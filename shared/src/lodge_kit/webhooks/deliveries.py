@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import Select, func, select, text, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from lodge_kit import audit
+from lodge_kit import audit, database
 from lodge_kit.database import Session
 from lodge_kit.events import CHANNEL
 from lodge_kit.idempotency import IdempotentRoute
@@ -119,5 +119,5 @@ async def repeat_delivery(delivery_id: str, session: Session, by: Subscriber, wh
     await session.execute(again.values(state="pending", due_at=func.now(), finished_at=None))
     await session.refresh(row)
     audit.record(session, "delivery.repeated", kind="delivery", of=row.id, by=by, now=now)
-    await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+    database.wake(session, CHANNEL)
     return _shown(row, event)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 from yarl import URL
 
-from lodge_kit import audit, etags, ids, outbound
+from lodge_kit import audit, database, etags, ids, outbound
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
 from lodge_kit.directory import Reference, remember_caller
@@ -156,7 +156,7 @@ async def set_state(
     if state == "active":
         await session.execute(_CATCH_UP, {"id": row.id, "since": row.failing_since})
         row.failing_since = row.warned_at = row.disabled_reason = None
-        await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+        database.wake(session, CHANNEL)
     audit.record(session, f"webhook.{state}", kind="webhook", of=row.id, by=by, now=now)
 
 
