@@ -97,6 +97,13 @@ class PersonDeleted(Fact):
     external_id: str | None
 
 
+class PersonErased(Fact):
+    """What says who a person was is gone for good; whoever copied it should erase it too."""
+
+    type: ClassVar[str] = "person.erased"
+    subject: ClassVar[str] = "person"
+
+
 class GrantCreated(Fact):
     """A role was given to a person, a group or a service account."""
 
@@ -247,6 +254,7 @@ class ResponsibilityGapClosed(Fact):
 
 ALL = (
     PersonCreated, PersonChanged, PersonLeft, PersonMoved, PersonKept, PersonReturned, PersonDeleted,
+    PersonErased,
     AppointmentAdded, AppointmentChanged, AppointmentWithdrawn, GrantCreated, GrantEnded, RoleChanged, KeyRevoked,
     PermissionChanged,
     KeyRotated, KeyExpiring, ServiceAccountDeactivated, ServiceAccountReactivated, ServiceAccountOrphaned,

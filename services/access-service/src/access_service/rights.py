@@ -8,6 +8,7 @@ PEOPLE_READ = Permission(
     ("support-officer", "system-owner", "auditor", "directory", "service"),
 )
 PEOPLE_WRITE = Permission("access.people.write", "Create and change people, groups and org units.", ("directory",))
+PEOPLE_ERASE = Permission("access.people.erase", "Erase for good what is known of people who have left.")
 CATALOGUE_READ = Permission(
     "access.catalogue.read", "Read systems, permissions and roles.", ("support-officer", "system-owner", "auditor")
 )
@@ -30,6 +31,7 @@ DUTIES_WRITE = Permission(
 ALL = (
     PEOPLE_READ,
     PEOPLE_WRITE,
+    PEOPLE_ERASE,
     CATALOGUE_READ,
     CATALOGUE_WRITE,
     GRANTS_READ,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from access_service import org_units, people, present, rights
+from access_service import erasing, org_units, people, present, rights
 from access_service.tables import OrgUnit, Person
 from lodge_kit import etags
 from lodge_kit.changes import Change
@@ -29,6 +29,7 @@ router = APIRouter(tags=["people"], route_class=IdempotentRoute)
 
 Reader = Annotated[Caller, requires(rights.PEOPLE_READ)]
 Writer = Annotated[Caller, requires(rights.PEOPLE_WRITE)]
+Eraser = Annotated[Caller, requires(rights.PEOPLE_ERASE)]
 
 
 class PersonChange(Change):
@@ -81,6 +82,7 @@ class PersonOut(BaseModel):
     left_on: date | None
     notices: Literal["each", "daily", "none"]
     deleted_at: datetime | None
+    erased_at: datetime | None = Field(description="When all that says who it was went, for good.")
     created_at: datetime
     updated_at: datetime
 
@@ -221,6 +223,19 @@ async def reactivate_person(
     person = await people.get(session, person_id)
     by.demand(rights.PEOPLE_WRITE, person.org_unit or EVERYWHERE)
     await people.reactivate(session, person, by=by, today=today, now=now)
+    return await _changed(request, session, person_id)
+
+
+@router.post("/people/{person_id}/erase", response_model=PersonOut)
+async def erase_person(request: Request, person_id: str, session: Session, by: Eraser, now: Now) -> Response:
+    """Erase for good what says who a person was: names, addresses, reasons of grants, words in the audit.
+
+    Only of one who is inactive and holds no grants. What was granted and done stays on record by id, and the audit's
+    chain verifies as before. Nothing brings it back.
+    """
+    person = await erasing.get(session, person_id)
+    by.demand(rights.PEOPLE_ERASE, person.org_unit or EVERYWHERE)
+    await erasing.erase(session, person, by=by, now=now)
     return await _changed(request, session, person_id)
 
 

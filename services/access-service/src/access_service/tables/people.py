@@ -43,6 +43,7 @@ class Person(Versioned, Row, table=True):
         searched("person", "name", "user_name", "email"),
         one_of("status", "active", "inactive"),
         CheckConstraint("deleted_at IS NULL OR status = 'inactive'", name="deleted"),
+        CheckConstraint("erased_at IS NULL OR deleted_at IS NOT NULL", name="erased"),
     )
 
     id: str = id_column()
@@ -69,6 +70,8 @@ class Person(Versioned, Row, table=True):
     """The last day: the worker makes the person inactive once it is over."""
     deleted_at: datetime | None = Field(default=None, sa_type=Instant)
     """When the directory deleted the person: kept for what was granted and done, found by nobody."""
+    erased_at: datetime | None = Field(default=None, sa_type=Instant)
+    """When all that says who it was went, for good: the id stays, so that the records still hold together."""
     notices: str = Field(default="each", sa_type=Text)
 
 
