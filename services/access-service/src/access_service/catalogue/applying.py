@@ -17,6 +17,7 @@ from access_service.tables import Person, Role
 from lodge_kit import audit
 from lodge_kit.identity import Caller
 
+_WRITTEN_AT_ONCE = 200
 _LINKS = {"permissions": past.CONTAINS, "inherits": past.INHERITS}
 
 
@@ -63,14 +64,15 @@ async def _add(
     session: AsyncSession, catalogue: Catalogue, found: Comparison, known: _Known, *, by: Caller, now: datetime
 ) -> None:
     system = catalogue.system
-    for one in found.permissions:
-        if one.what == "added":
-            made = permissions.make(session, system, one.entry.model_dump(), by=by, now=now)
-            known.permissions[made.name] = made.id
+    for number, one in enumerate(one for one in found.permissions if one.what == "added"):
+        made = permissions.make(session, system, one.entry.model_dump(), by=by, now=now)
+        known.permissions[made.name] = made.id
+        await _write_some(session, number)
     fresh = [one.entry for one in found.roles if one.what == "added" and isinstance(one.entry, RoleEntry)]
-    for entry in fresh:
+    for number, entry in enumerate(fresh):
         role = roles.make(session, system, known.columns(entry.model_dump()), by=by, now=now)
         known.roles[role.name] = role.id
+        await _write_some(session, number)
     await session.flush()
     for field, link in _LINKS.items():
         rows = [
@@ -80,6 +82,12 @@ async def _add(
         ]
         if rows:
             await session.execute(insert(link.table), rows)
+
+
+async def _write_some(session: AsyncSession, number: int) -> None:
+    """Write what was made so far, now and then: all at once would let nobody else have a turn for seconds."""
+    if number % _WRITTEN_AT_ONCE == _WRITTEN_AT_ONCE - 1:
+        await session.flush()
 
 
 async def _change(
