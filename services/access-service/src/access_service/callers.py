@@ -80,16 +80,8 @@ async def by_external_id(session: AsyncSession, external_id: str, *, client_id: 
 
 async def by_id(session: AsyncSession, who: str, *, client_id: str | None, now: datetime) -> Resolved:
     """Answer a person or service account with its rights, as far as its key goes. Raises `CallerInactive`."""
-    scopes = await scopes_of(session, who, client_id)
+    scopes = await decisions.scopes_of(session, who, client_id)
     return await _resolved(session, who, client_id=client_id, scopes=scopes, now=now)
-
-
-async def scopes_of(session: AsyncSession, who: str, client_id: str | None) -> list[str] | None:
-    """Answer the permissions that a call is held to by the key it was made with; None where by none."""
-    if client_id is None or not client_id.startswith("key_"):
-        return None
-    found = select(col(ApiKey.scopes)).where(col(ApiKey.id) == client_id, col(ApiKey.owner) == who)
-    return (await session.execute(found)).scalar_one_or_none()
 
 
 async def held_by(session: AsyncSession, who: str, *, scopes: Sequence[str] | None, now: datetime) -> dict[str, Scope]:

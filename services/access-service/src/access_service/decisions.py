@@ -5,12 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlmodel import col
 
 from access_service import conditions, rules
 from access_service.held import ABOUT_ACCOUNT, ABOUT_PERSON, ATTRIBUTES, HELD, MEANT, WAYS
 from access_service.judging import SUBJECT_TYPES, UNKNOWN, Candidate, Decision, Question, Subject, judge
+from access_service.tables import ApiKey
+from lodge_kit.identity import Caller
 
 __all__ = ["ADMINISTRATOR", "LODGE", "Decision", "Question", "Reader", "decide", "known_as"]
 
@@ -62,6 +65,21 @@ async def held_in_lodge(session: AsyncSession, who: str, *, at: datetime) -> dic
     """Answer Lodge's own permissions that `who` holds, each with the org units of the grants; None is everywhere."""
     rows = await session.execute(_IN_LODGE, {"who": who, "at": at, "lodge": LODGE})
     return {row.name: list(row.units) for row in rows}
+
+
+async def scopes_of(session: AsyncSession, who: str, client_id: str | None) -> list[str] | None:
+    """Answer the permissions that a call is held to by the key it was made with; None where by none."""
+    if client_id is None or not client_id.startswith("key_"):
+        return None
+    found = select(col(ApiKey.scopes)).where(col(ApiKey.id) == client_id, col(ApiKey.owner) == who)
+    return (await session.execute(found)).scalar_one_or_none()
+
+
+async def usable_in_lodge(session: AsyncSession, by: Caller, *, at: datetime) -> dict[str, list[str | None]]:
+    """Answer what `held_in_lodge` does of a caller, as far as the key goes by which he calls."""
+    scopes = await scopes_of(session, by.id, by.client_id)
+    held = await held_in_lodge(session, by.id, at=at)
+    return {name: units for name, units in held.items() if scopes is None or name in scopes}
 
 
 async def contained(session: AsyncSession, role: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Who may give and end which role: its owner, the owner of its system, and holders of `access.grant.any`.
 
 Each within the org units that the right is held for; nobody gives or ends what one holds oneself. Who joins a group is
-given its roles, and who leaves it loses them: the same is asked of who puts people in and takes them out. The
+given its roles, and who leaves it loses them: the same is asked of who puts people in and takes them out, and of who
+says by which id of the institution somebody logs in: that is to give all that this one holds to whoever has it. The
 institution's directory alone may do so unasked, unless a role is of Lodge itself (docs/decisions/0015).
 """
 
@@ -67,7 +68,7 @@ async def demand_held(session: AsyncSession, by: Caller, role: Role, org_unit: s
     system = await session.get(System, role.system_id)
     if system is None or system.key != decisions.LODGE:
         return
-    held = await decisions.held_in_lodge(session, by.id, at=now)
+    held = await decisions.usable_in_lodge(session, by, at=now)
     parents = await org_units.parents(session) if org_unit else {}
     for name in await decisions.contained(session, role.id):
         scope = joined(held.get(name, []), parents)
@@ -96,9 +97,22 @@ async def demand_may_leave(
             await _demand_answers_for(session, by, role, grant.org_unit)
 
 
-async def _given_to(session: AsyncSession, group: str, *, now: datetime, of_lodge: bool) -> list[tuple[Grant, Role]]:
-    """Answer what a group was given and holds, now or later; with `of_lodge` Lodge's own roles only."""
-    found = select(Grant, Role).join(Role, col(Role.id) == col(Grant.role_id)).where(col(Grant.subject) == group)
+async def demand_may_identify(
+    session: AsyncSession, person: str, *, by: Caller, now: datetime, is_directory: bool = False
+) -> None:
+    """Refuse to say who logs in as a person of whom `by` could not give every role. Raises `Forbidden`."""
+    groups = (
+        await session.execute(select(col(GroupMember.group_id)).where(col(GroupMember.person_id) == person))
+    ).scalars()
+    for grant, role in await _given_to(session, person, *groups, now=now, of_lodge=is_directory):
+        with _telling_of(role, "Who logs in as this person"):
+            await _demand_answers_for(session, by, role, grant.org_unit)
+            await demand_held(session, by, role, grant.org_unit, now=now)
+
+
+async def _given_to(session: AsyncSession, *holders: str, now: datetime, of_lodge: bool) -> list[tuple[Grant, Role]]:
+    """Answer what these were given and hold, now or later; with `of_lodge` Lodge's own roles only."""
+    found = select(Grant, Role).join(Role, col(Role.id) == col(Grant.role_id)).where(col(Grant.subject).in_(holders))
     found = found.where(or_(col(Grant.valid_to).is_(None), col(Grant.valid_to) > now)).order_by(col(Grant.id))
     if of_lodge:
         found = found.join(System, col(System.id) == col(Role.system_id)).where(col(System.key) == decisions.LODGE)
@@ -106,9 +120,9 @@ async def _given_to(session: AsyncSession, group: str, *, now: datetime, of_lodg
 
 
 @contextmanager
-def _telling_of(role: Role) -> Iterator[None]:
-    """Say of which of a group's roles it is that something is refused."""
+def _telling_of(role: Role, who: str = "Who is in this group") -> Iterator[None]:
+    """Say which role it is for whose sake something is refused."""
     try:
         yield
     except Forbidden as refused:
-        raise Forbidden(f"Who is in this group has its role {role.id}. {refused.detail}") from refused
+        raise Forbidden(f"{who} has the role {role.id}. {refused.detail}") from refused

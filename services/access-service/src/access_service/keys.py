@@ -165,7 +165,7 @@ async def _demand_no_more(
     session: AsyncSession, owner: str, scopes: Sequence[str] | None, *, by: Caller, now: datetime
 ) -> None:
     """Refuse a key that may do what the caller may not: whoever makes it could use it."""
-    held_to = await callers.scopes_of(session, by.id, by.client_id)
+    held_to = await decisions.scopes_of(session, by.id, by.client_id)
     if held_to is not None and (scopes is None or not set(scopes) <= set(held_to)):
         raise Forbidden(f"Your key is held to {', '.join(held_to)}. Name scopes for the new one, out of these.")
     if owner == by.id:

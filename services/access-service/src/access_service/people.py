@@ -15,6 +15,7 @@ from access_service import (
     email_addresses,
     events,
     freshness,
+    givers,
     org_units,
     past,
     present,
@@ -82,11 +83,14 @@ async def create(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller 
     return person
 
 
-async def change(session: AsyncSession, person: Person, facts: Mapping[str, Any], *, by: Caller, now: datetime) -> None:
+async def change(
+    session: AsyncSession, person: Person, facts: Mapping[str, Any], *, by: Caller, now: datetime,
+    is_directory: bool = False,
+) -> None:  # fmt: skip
     """Change what `facts` names, as `create` takes it; whoever cached the person's rights asks anew.
 
     What is said anew and is no change may be said by anybody, since many send all that they know. Raises what
-    `create` raises, and `FollowsAppointment`.
+    `create` raises, `FollowsAppointment`, and `Forbidden` where `by` may not say who logs in as this person.
     """
     known = await email_addresses.of(session, [person.id]) if "email" in facts else {}
     columns, addresses = email_addresses.apart(facts, known.get(person.id, ()))
@@ -94,6 +98,8 @@ async def change(session: AsyncSession, person: Person, facts: Mapping[str, Any]
     _demand_order(facts, joined_on=person.joined_on, left_on=person.left_on)
     await _demand_source(session, by, new)
     await _demand_not_appointed(session, person, new)
+    if "external_id" in new:
+        await givers.demand_may_identify(session, person.id, by=by, now=now, is_directory=is_directory)
     await _demand_sound(session, {name: columns[name] for name in new}, of=person.id)
     was = person.org_unit
     for name, value in columns.items():

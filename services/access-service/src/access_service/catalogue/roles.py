@@ -179,7 +179,7 @@ def _demand_not_administrators(system: System, role: Role) -> None:
 
 async def _demand_held(session: AsyncSession, permissions: Iterable[str], *, by: Caller, now: datetime) -> None:
     """Refuse to put more of Lodge's own rights into a role than one has: one may hold that role, or be given it."""
-    held = await decisions.held_in_lodge(session, by.id, at=now)
+    held = await decisions.usable_in_lodge(session, by, at=now)
     for name in permissions:
         if None not in held.get(name, ()):
             raise Forbidden(

@@ -191,7 +191,8 @@ class Storage(AsyncScimStorage):
         facts = {name: value for name, value in new.items() if name not in theirs}
         if facts:
             with _told_as_uniqueness():
-                await people.change(self.session, person, facts, by=self.caller, now=self.now)
+                known = self._is_directory
+                await people.change(self.session, person, facts, by=self.caller, now=self.now, is_directory=known)
         if "active" not in user.model_fields_set or user.active == current.active:
             return
         if not user.active:
