@@ -135,6 +135,26 @@ async def test_what_another_source_is_to_say_stays_as_it_is(directory: Any, worl
     assert (new["displayName"], new.get("title")) == ("B", None)
 
 
+async def test_nobody_comes_back_after_the_last_day_by_the_directory(directory: Any, admin: Client) -> None:
+    person = await admin.made(
+        "/access/v1/people", user_name="a", name="A", joined_on="2020-09-01", left_on="2021-08-31"
+    )
+    assert (await admin.post(f"/access/v1/people/{person['id']}/deactivate")).status_code == 200
+    path = f"/Users/{person['id']}"
+    for answer in (
+        await directory.patch(path, {"op": "Replace", "path": "active", "value": "True"}),
+        await directory.patch(path, {"op": "replace", "value": {"active": True, "title": "Dean"}}),
+        await directory.call("PUT", path, {"userName": "a", "active": True}),
+    ):
+        assert (answer.status_code, answer.headers["content-type"]) == (409, "application/scim+json")
+        assert "2021-08-31" in answer.json()["detail"]
+    found = await directory.get(path)
+    assert (found["active"], "title" in found) == (False, False)  # nothing of a refused change is kept
+    await admin.patch(f"/access/v1/people/{person['id']}", json={"left_on": None}, headers={"If-Match": "*"})
+    back = await directory.patch(path, {"op": "Replace", "path": "active", "value": "True"})
+    assert (back.status_code, back.json()["active"]) == (200, True)
+
+
 async def test_days_and_appointments_are_shown_and_never_taken(directory: Any, admin: Client, world: World) -> None:
     unit = await admin.made("/access/v1/org-units", name="Admissions", code="ADM")
     person = await admin.made(
