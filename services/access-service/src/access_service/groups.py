@@ -143,6 +143,8 @@ async def _demand_free(session: AsyncSession, facts: Mapping[str, Any], *, of: s
         for name, column in (("name", col(Group.name)), ("external_id", col(Group.external_id)))
         if facts.get(name) is not None
     ]
+    if not same:
+        return
     taken = select(func.count()).where(or_(*same), col(Group.id) != (of or ""), col(Group.deleted_at).is_(None))
-    if same and (await session.execute(taken)).scalar():
+    if (await session.execute(taken)).scalar():
         raise GroupNameTaken("Another group has this name or external id. Look for that one and change it.")
