@@ -2,12 +2,14 @@
 
 import csv
 import io
+import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from access_service import rights
 from access_service.app import create_app
@@ -296,6 +298,31 @@ async def test_members_are_those_of_the_day(desk: Desk, time: Time) -> None:
     assert await desk.rows(path) == []
     (member,) = await desk.rows(path, as_of=(time.now - timedelta(hours=1)).isoformat())
     assert (member["name"], member["added_at"]) == ("Alice", "2026-06-01T12:01:00Z")
+
+
+@pytest.mark.parametrize(
+    ("day", "status"),
+    [
+        ("9999-12-31", 200), ("9999-12-31T23:59:59Z", 200), ("1969-07-20", 200), ("0001-01-01", 200),
+        ("0001-01-01T00:00:00Z", 200), ("0001-01-01T00:00:00+14:00", 200), ("9999-12-31T23:59:59-14:00", 200),
+        ("infinity", 422), ("2026-06-01T12:00:00", 422), ("a\0b", 422),
+    ],
+)  # fmt: skip
+async def test_any_day_that_there_is_may_be_asked_about(desk: Desk, day: str, status: int) -> None:
+    ids = desk.ids
+    await desk.give("head", "team")
+    await desk.join()
+    asked = {"subject": ids["alice"], "action": "amend", "resource_type": "student_record"}
+    paths: dict[str, dict[str, str]] = {
+        f"people/{ids['alice']}/access": {}, f"people/{ids['alice']}/access?expand=permissions": {},
+        f"groups/{ids['team']}/access": {}, f"groups/{ids['team']}/members": {},
+        f"permissions/{ids['amend']}/holders": {}, f"roles/{ids['clerk']}/holders": {},
+        f"roles/{ids['head']}/effective-permissions": {}, "explain": asked,
+    }  # fmt: skip
+    for path, params in paths.items():
+        for name in ("as_of", "known_at"):
+            answer = await desk.admin.get(f"/access/v1/{path}", params=params | {name: day})
+            assert answer.status_code == status, f"{path} {name}: {answer.text}"
 
 
 async def test_who_was_deleted_is_told_of_by_name_in_answers_about_the_past(desk: Desk, time: Time) -> None:
@@ -609,6 +636,41 @@ async def test_what_is_not_known_is_denied_with_a_next_step(
     found = await desk.why(**asked)
     assert (found["decision"], found["reason"]) == (False, reason)
     assert words in found["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("pointer", "more"),
+    [
+        ("/subject/type", {"subject": {"type": "@", "id": "ext-a"}}),
+        ("/subject/id", {"subject": {"type": "user", "id": "@"}}),
+        ("/resource/id", {"resource": {"type": "student_record", "id": "@"}}),
+        (
+            "/resource/properties/environment",
+            {"resource": {"type": "student_record", "id": "1", "properties": {"environment": "@"}}},
+        ),
+        ("/context/b", {"context": {"b": "@"}}),
+    ],
+)
+@pytest.mark.parametrize("wrong", [r"\ud800", r"\u0000"])
+async def test_what_no_answer_can_repeat_is_refused(
+    desk: Desk, app: FastAPI, pointer: str, more: dict[str, Any], wrong: str
+) -> None:
+    await desk.change(f"/access/v1/permissions/{desk.ids['amend']}", condition="context.b == resource.id")
+    async with app.state.database.transaction() as session:
+        grant = await desk.give()
+        placed = text("UPDATE role_grant SET environment = 'live' WHERE id = :id")
+        await session.execute(placed, {"id": grant})
+    asked = {
+        "subject": {"type": "user", "id": "ext-a"}, "action": {"name": "amend"},
+        "resource": {"type": "student_record", "id": "1"}, "context": {"b": 1},
+    }  # fmt: skip
+    body = json.dumps(asked | more).replace("@", wrong)
+    headers = {"Content-Type": "application/json"}
+    answer = await desk.admin.post("/access/v1/explain", content=body, headers=headers)
+    if wrong == r"\u0000" and answer.status_code == 200:  # JSON can hold a NUL
+        assert answer.json()["decision"] is False
+    else:
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
 
 
 async def test_what_a_condition_saw_is_told_to_who_may_see_it(desk: Desk, client: Client) -> None:

@@ -10,6 +10,7 @@ from fastapi._compat import field_annotation_is_sequence
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic_core import PydanticSerializationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.datastructures import Headers, MutableHeaders
@@ -142,9 +143,11 @@ def handle_errors(app: FastAPI) -> None:
     @app.exception_handler(DBAPIError)
     @app.exception_handler(psycopg.Error)
     @app.exception_handler(UnicodeEncodeError)
+    @app.exception_handler(PydanticSerializationError)
     async def on_unstorable(request: Request, error: Exception) -> Response:
-        # The driver's own, where a text has half a surrogate pair, is no error of the database.
-        refused = isinstance(error, UnicodeEncodeError) or isinstance(database.problem_of(error), problems.Invalid)
+        # Half a surrogate pair: no error of the database but the driver's own, or of an answer that would repeat it.
+        unwritable = isinstance(error, UnicodeEncodeError | PydanticSerializationError)
+        refused = unwritable or isinstance(database.problem_of(error), problems.Invalid)
         problem = await _unstorable(request) if refused else None
         path = request.url.path
         return problems.answer(problem, instance=path) if problem else _answer_to(error, path)
