@@ -372,6 +372,31 @@ async def test_a_role_that_is_held_permits_and_one_that_has_ended_does_not(unive
         await world.database.close()
 
 
+async def test_what_was_is_there_to_be_asked_about(university: University, issuer: Issuer, tmp_path: Path) -> None:
+    left = """
+        SELECT g.subject, g.end_reason, g.ended_at - interval '1 day', m.action, m.resource_type, g.org_unit
+        FROM role_grant g JOIN person p ON p.id = g.subject AND p.left_on IS NOT NULL
+        JOIN role_permission rp ON rp.role_id = g.role_id JOIN permission m ON m.id = rp.permission_id
+        WHERE g.ended_at = g.valid_to AND g.ended_at - g.created_at > interval '2 days' ORDER BY g.id LIMIT 1
+    """
+    ((who, reason, before, action, kind, unit),) = university.rows("access", left)
+    moved = "SELECT person_id FROM appointment GROUP BY 1 HAVING count(*) = 2 AND count(ends_on) = 1 ORDER BY 1"
+    async with all_served(university, issuer, tmp_path) as served:
+        asked = {"subject": who, "action": action, "resource_type": kind} | ({"org_unit": unit} if unit else {})
+        now = (await served["access"].get("/access/v1/explain", params=asked)).json()
+        then = (await served["access"].get("/access/v1/explain", params=asked | {"as_of": before.isoformat()})).json()
+        assert (now["decision"], then["decision"]) == (False, True)
+        assert "no longer" in now["sentence"]
+        assert reason in str(now["paths"])
+        known = {"as_of": before.isoformat(), "known_at": before.isoformat()}
+        held = (await served["access"].get(f"/access/v1/people/{who}/access", params=known)).json()["items"]
+        assert any(row["until"] is None for row in held)
+        movers = university.rows("access", moved)
+        assert len(movers) > 20
+        places = (await served["access"].get(f"/access/v1/people/{movers[0][0]}/appointments")).json()["items"]
+        assert len({one["org_unit"]["id"] for one in places}) == 2
+
+
 @asynccontextmanager
 async def all_served(university: University, issuer: Issuer, storage: Path) -> AsyncIterator[dict[str, Client]]:
     """Serve the three, and call each as one who may do everything there."""

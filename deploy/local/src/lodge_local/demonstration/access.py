@@ -18,6 +18,7 @@ from access_service.tables import (
     RolePermission,
     System,
 )
+from lodge_local.demonstration import past
 from lodge_local.demonstration.campus import Campus, Member
 from lodge_local.demonstration.chance import Chance, at
 from lodge_local.demonstration.copying import copy
@@ -71,13 +72,15 @@ def load(connection: psycopg.Connection, campus: Campus) -> dict[str, int]:
     grants = [*_in_lodge(campus, lodge), *to_groups, *_grants(campus, roles)]
     copy(connection, _units(campus))
     people = copy(connection, _people(campus))
+    copy(connection, [*past.standings(campus), *past.appointments(campus)])
     copy(connection, catalogue)
     copy(connection, [*groups, *members])
     starters = connection.execute("SELECT key, id FROM support_function ORDER BY position").fetchall()
     copy(connection, duties(campus, {str(key): str(one) for key, one in starters}))
+    count = copy(connection, grants)
+    copy(connection, past.records(grants))
     return {
-        "people": people, "systems": len(SYSTEMS), "roles": len(roles), "groups": len(groups),
-        "grants": copy(connection, grants),
+        "people": people, "systems": len(SYSTEMS), "roles": len(roles), "groups": len(groups), "grants": count,
     }  # fmt: skip
 
 
