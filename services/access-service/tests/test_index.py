@@ -16,7 +16,7 @@ from access_service.settings import Settings
 from lodge_kit.testing.client import Client, opened
 from lodge_kit.testing.issuer import Issuer
 from lodge_kit.testing.waiting import until
-from lodge_kit.testing.wire import wired
+from lodge_kit.testing.wire import Wire, wired
 
 pytestmark = pytest.mark.anyio
 
@@ -70,6 +70,18 @@ async def portal(settings: Settings, issuer: Issuer, time: Any) -> AsyncIterator
         yield found
 
 
+@asynccontextmanager
+async def wired_portal(
+    settings: Settings, issuer: Issuer, time: Any, *, setting: str
+) -> AsyncIterator[tuple[Portal, Wire]]:
+    """Have one whose database, as this setting names it, is reached by a wire."""
+    async with (
+        wired(settings.database_url.get_secret_value()) as (wire, url),
+        portal(settings.model_copy(update={setting: SecretStr(url)}), issuer, time) as found,
+    ):
+        yield found, wire
+
+
 async def end(admin: Client, grant: str) -> None:
     answer = await admin.post(f"/access/v1/grants/{grant}/end", json={"reason": "over"})
     assert answer.status_code == 200, answer.text
@@ -101,54 +113,48 @@ async def test_what_somebody_changes_by_hand_is_heard_of_too(
 async def test_an_index_whose_connections_broke_answers_nothing_and_is_built_anew(
     settings: Settings, issuer: Issuer, time: Any, admin: Client, alice: str
 ) -> None:
-    async with wired(settings.database_url.get_secret_value()) as (wire, url):
-        listening = settings.model_copy(update={"listen_url": SecretStr(url)})
-        async with portal(listening, issuer, time) as other:
-            assert await other.permits()
-            await wire.cut()
-            await until(lambda: not other.trusts())
-            await end(admin, alice)
-            assert await other.denies()  # asked of the database
-            await wire.mend()
-            await until(other.trusts)
-            assert other.keeper.builds == 2
-            assert await other.denies()
+    async with wired_portal(settings, issuer, time, setting="listen_url") as (other, wire):
+        assert await other.permits()
+        await wire.cut()
+        await until(lambda: not other.trusts())
+        await end(admin, alice)
+        assert await other.denies()  # asked of the database
+        await wire.mend()
+        await until(other.trusts)
+        assert other.keeper.builds == 2
+        assert await other.denies()
 
 
 async def test_an_index_that_hears_nothing_any_more_is_not_believed(
     settings: Settings, issuer: Issuer, time: Any, admin: Client, alice: str
 ) -> None:
-    async with wired(settings.database_url.get_secret_value()) as (wire, url):
-        listening = settings.model_copy(update={"listen_url": SecretStr(url)})
-        async with portal(listening, issuer, time) as other:
-            assert await other.permits()
-            wire.fall_silent()  # and no connection breaks
-            await end(admin, alice)
-            await until(other.denies)
-            assert not other.trusts()
-            wire.speak()
-            await until(other.trusts)
-            assert await other.denies()
+    async with wired_portal(settings, issuer, time, setting="listen_url") as (other, wire):
+        assert await other.permits()
+        wire.fall_silent()  # and no connection breaks
+        await end(admin, alice)
+        await until(other.denies)
+        assert not other.trusts()
+        wire.speak()
+        await until(other.trusts)
+        assert await other.denies()
 
 
 async def test_without_a_database_nothing_is_decided_and_with_it_again_as_before(
     settings: Settings, issuer: Issuer, time: Any, alice: str
 ) -> None:
-    async with wired(settings.database_url.get_secret_value()) as (wire, url):
-        gone = settings.model_copy(update={"database_url": SecretStr(url)})
-        async with portal(gone, issuer, time) as other:
-            assert await other.permits(), alice
-            await wire.cut()
+    async with wired_portal(settings, issuer, time, setting="database_url") as (other, wire):
+        assert await other.permits(), alice
+        await wire.cut()
 
-            async def refused() -> bool:
-                return await other.status() == 503
+        async def refused() -> bool:
+            return await other.status() == 503
 
-            await until(refused)
-            await wire.mend()
+        await until(refused)
+        await wire.mend()
 
-            async def answered() -> bool:
-                return await other.status() == 200
+        async def answered() -> bool:
+            return await other.status() == 200
 
-            await until(answered)
-            await until(other.trusts)
-            assert await other.permits()
+        await until(answered)
+        await until(other.trusts)
+        assert await other.permits()

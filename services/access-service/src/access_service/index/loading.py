@@ -72,8 +72,6 @@ _SNAPSHOT = """
     SET LOCAL plan_cache_mode = force_custom_plan
 """
 """All rows are wanted, so none must come soon; plans see the values, so that `%(all)s OR …` costs nothing."""
-
-
 _EXPORTED = "SELECT pg_export_snapshot()"
 
 
