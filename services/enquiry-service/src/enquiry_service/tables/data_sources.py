@@ -1,0 +1,42 @@
+"""The databases that reports read."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field
+
+from enquiry_service.tables.row import Row, one_of
+from lodge_kit.tables import IdText, Instant, Versioned, id_column, searched
+
+
+class DataSource(Versioned, Row, table=True):
+    """A database that reports read, by a role that cannot write."""
+
+    __tablename__ = "data_source"
+    __table_args__ = (
+        one_of("adapter", "postgresql"),
+        one_of("ssl_mode", "prefer", "require", "verify-full"),
+        searched("data_source", "name"),
+    )
+
+    id: str = id_column()
+    name: str = Field(sa_type=Text, unique=True)
+    description: str = Field(default="", sa_type=Text)
+    adapter: str = Field(default="postgresql", sa_type=Text)
+    host: str = Field(sa_type=Text)
+    port: int = 5432
+    database: str = Field(sa_type=Text)
+    username: str = Field(sa_type=Text)
+    secret_name: str = Field(sa_type=Text)
+    """The name of the file that holds the password; the password itself is in no table."""
+    ssl_mode: str = Field(default="prefer", sa_type=Text)
+    allowed_schemas: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    allowed_functions: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
+    row_limit: int = Field(default=1_000_000, sa_type=BigInteger)
+    seconds_limit: int = 300
+    owner: str = Field(sa_type=IdText, index=True)
+    checked_at: datetime | None = Field(default=None, sa_type=Instant)
+    check_findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    """`sources.Finding`s of the last check; nothing runs while one of them blocks."""
