@@ -15,7 +15,7 @@ def test_parameters_become_numbers_and_gaps_and_nothing_else_does() -> None:
     )
     checked = check(sql, parameters=SINCE, allowance=CAMPUS)
     assert checked.gaps == ("since", "since")
-    assert checked.numbered == (
+    assert checked.marked == (
         "SELECT CAST(x AS INT), ':since', \":since\", ':since' FROM t"
         " WHERE d > CAST($1 AS date) AND e = CAST($1 AS date)"
     )
@@ -46,7 +46,7 @@ def test_a_refusal_names_the_word_and_its_place() -> None:
 def test_a_source_may_allow_functions_and_types_of_its_own() -> None:
     allowance = Allowance(schemas=("campus",), functions=frozenset({"generate_series", "campus.grade", "campus.code"}))
     sql = "SELECT campus.grade(a), b::campus.code FROM generate_series(1, 3) AS g(a)"
-    assert check(sql, parameters=[], allowance=allowance).numbered == (
+    assert check(sql, parameters=[], allowance=allowance).marked == (
         "SELECT campus.grade(a), CAST(b AS campus.code) FROM generate_series(1, 3) AS g(a)"
     )
     with pytest.raises(UnsafeSql, match="grade"):

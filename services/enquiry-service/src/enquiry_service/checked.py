@@ -12,33 +12,36 @@ from pydantic import BaseModel, ConfigDict
 class Checked(BaseModel):
     """SQL in pieces: `pieces[0] <gaps[0]> pieces[1] <gaps[1]> … pieces[-1]`.
 
-    `gaps` name parameters, one as often as it occurs; `types` are their PostgreSQL types by name. `original` is the
-    author's text with `$1`, `$2` … for the parameters in the order of `types`: PostgreSQL must describe both alike.
-    `tables` are the relations named, as they were written.
+    `gaps` name parameters, one as often as it occurs; `casts` say by name how a value, with which the braces are
+    filled, becomes one of its type; `mark` how a bound value is written. `original` is the author's text with marks
+    for the parameters: the source must describe both alike. `tables` are the relations named, as they were written.
+    `ordered` says that the statement has an order and no limit of its own.
     """
 
     model_config = ConfigDict(frozen=True)
 
     pieces: tuple[str, ...]
     gaps: tuple[str, ...]
-    types: dict[str, str]
+    casts: dict[str, str]
     tables: tuple[str, ...]
     original: str
+    mark: str = "${}"
+    ordered: bool = False
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The parameters in the order of their numbers: the first is `$1`."""
-        return tuple(self.types)
+        """The parameters in the order in which `marked` binds them: by number, or one for each gap."""
+        return tuple(self.casts) if "{}" in self.mark else self.gaps
 
     @property
-    def numbered(self) -> str:
-        """The SQL with `$1`, `$2` … to bind at the server."""
-        numbers = {name: f"${number}" for number, name in enumerate(self.types, start=1)}
-        return self.filled(lambda name: numbers[name])
+    def marked(self) -> str:
+        """The SQL with marks for the values, to bind at the source."""
+        numbers = {name: number for number, name in enumerate(self.casts, start=1)}
+        return self.filled(lambda name: self.mark.format(numbers[name]))
 
     def filled(self, write: Callable[[str], str]) -> str:
-        """Answer the SQL with `write(name)`, cast to the parameter's type, in each gap."""
+        """Answer the SQL with `write(name)`, made one of the parameter's type, in each gap."""
         text = self.pieces[0]
         for name, piece in zip(self.gaps, self.pieces[1:], strict=True):
-            text += f"CAST({write(name)} AS {self.types[name]}){piece}"
+            text += self.casts[name].format(write(name)) + piece
         return text

@@ -1,27 +1,25 @@
 """The check of a report's SQL before any source sees it: one reading statement, made of known words only.
 
-This is one layer of four (role, READ ONLY, this, limits). It is an allow-list: kinds of clause, functions, types and
-schemas that are not listed are refused by name and place, so that what PostgreSQL learns next year is refused too.
+This is one layer of four (role, READ ONLY, this, limits). It is an allow-list, one a dialect: kinds of clause,
+functions, types and schemas that are not listed are refused by name and place, so that what a database learns next year
+is refused too.
 sqlglot is no validator: what passes here is then described by the source itself.
 """
 
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlglot import ErrorLevel, exp, tokenize
-from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import SqlglotError
-from sqlglot.generators.postgres import PostgresGenerator
-from sqlglot.parsers.postgres import PostgresParser
 from sqlglot.tokenizer_core import Token, TokenType
 
-from enquiry_service import vocabulary
 from enquiry_service.checked import Checked
+from enquiry_service.dialects import Dialect, clauses
+from enquiry_service.dialects.postgresql import DIALECT as POSTGRESQL
 from enquiry_service.parameters import Parameter
 from lodge_kit.problems import Invalid, InvalidValue
 
@@ -35,41 +33,14 @@ _REFUSED_CLAUSES: dict[str, str] = {
     "Operator": "Write the operator plainly, without OPERATOR(…).",
     "Parameter": "Write a parameter as :name.",
     "UnicodeString": "Write the characters themselves, not U& escapes.",
+    "SessionParameter": "A report reads no settings; leave @@ out.",
+    "Hint": "A report gives no hints to the planner; leave /*+ … */ out.",
     "ObjectIdentifier": "Casts to regclass and its family read the catalogue; leave them out.",
     "PseudoType": "This type is not one that a report may cast to.",
 }
 _WRITES = ("Insert", "Update", "Delete", "Merge", "Create", "Drop", "Alter", "TruncateTable", "Copy", "Set", "Grant")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
 _SIMPLE_CALL = re.compile(r'"?([^\s"(]+)"?\s*\(')
-
-
-class _ReportSql(Postgres):
-    """PostgreSQL's SQL with every function kept as it was written, none translated between dialects."""
-
-    def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
-        """Keep the key after `->` as it is: '$.a' is a key in PostgreSQL, not a path."""
-        return path
-
-    class Parser(PostgresParser):
-        """Knows no function by meaning, and only those by syntax that the standard writes without commas."""
-
-        FUNCTIONS: ClassVar[dict[str, Callable[..., exp.Expr]]] = {}
-        FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., exp.Expr | None]]] = {
-            name: PostgresParser.FUNCTION_PARSERS[name]
-            for name in ("CAST", "EXTRACT", "OVERLAY", "POSITION", "STRING_AGG", "SUBSTRING", "TRIM")
-        }
-
-    class Generator(PostgresGenerator):
-        """Writes operators as operators: PostgreSQL names an unnamed column after a function."""
-
-        TRANSFORMS: ClassVar[dict[type[exp.Expr], Callable[..., str]]] = {
-            **PostgresGenerator.TRANSFORMS,
-            exp.Pow: lambda self, node: self.binary(node, "^"),
-            exp.Sqrt: lambda self, node: f"|/ {self.sql(node, 'this')}",
-            exp.Cbrt: lambda self, node: f"||/ {self.sql(node, 'this')}",
-            # Literals that follow each other are one where a line's end is between them.
-            exp.Concat: lambda self, node: "\n".join(self.sql(part) for part in node.expressions),
-        }
 
 
 class UnsafeSql(Invalid):
@@ -91,36 +62,63 @@ class Allowance(BaseModel):
     functions: frozenset[str] = frozenset()
 
 
-def check(sql: str, *, parameters: Sequence[Parameter], allowance: Allowance, pointer: str = "/sql") -> Checked:
+def check(
+    sql: str,
+    *,
+    parameters: Sequence[Parameter],
+    allowance: Allowance,
+    dialect: Dialect = POSTGRESQL,
+    pointer: str = "/sql",
+) -> Checked:
     """Answer `sql` as it will run; raises UnsafeSql with the first thing that is wrong, its line and its column."""
-    reading = _Reading(sql, allowance, pointer)
+    reading = _Reading(sql, allowance, dialect, pointer)
     tree = reading.tree()
     for node in tree.walk():
         reading.admit(node)
-    types = {definition.name: definition.sql_type for definition in parameters}
-    original, used = _numbered(reading, types)
+    casts = {definition.name: reading.cast(definition) for definition in parameters}
+    original, used = _numbered(reading, casts)
     in_tree = sorted(node.name for node in tree.find_all(exp.Placeholder))
     if in_tree != sorted(used):
         raise reading.refusal("A parameter stands where its reading is unclear; put it in parentheses.", None)
-    for name in types.keys() - set(used):
+    for name in casts.keys() - set(used):
         raise reading.refusal(f"The parameter {name} is defined and not used; write :{name} or remove it.", None)
-    pieces, gaps = _pieces(tree)
+    pieces, gaps = _pieces(tree, dialect)
     reading.confirm(pieces, gaps)
-    return Checked(pieces=pieces, gaps=gaps, types=types, tables=tuple(_tables(tree)), original=original)
+    return Checked(
+        pieces=pieces,
+        gaps=gaps,
+        casts=casts,
+        mark=dialect.mark,
+        tables=tuple(_tables(tree, dialect)),
+        original=original,
+        ordered=_is_ordered(tree),
+    )
 
 
 class _Reading:
     """One text being read: its tokens, what it may use, and where in it a refusal points."""
 
-    def __init__(self, sql: str, allowance: Allowance, pointer: str) -> None:
+    def __init__(self, sql: str, allowance: Allowance, dialect: Dialect, pointer: str) -> None:
         self.sql = sql
         self.allowance = allowance
+        self.dialect = dialect
         self.pointer = pointer
         if len(sql) > LONGEST:
             raise self.refusal(f"The SQL has {len(sql)} characters; at most {LONGEST} are read.", None)
         if _CONTROL.search(sql):
             raise self.refusal("The SQL has control characters; remove them.", None)
         self.tokens = self._tokens()
+        for token in self.tokens:
+            if any(comment.startswith(self.dialect.run_comments) for comment in token.comments):
+                sentence = f"{self.dialect.product} runs what is in a comment that begins with /*!; leave it out."
+                raise self.refusal(sentence, token.start)
+
+    def cast(self, definition: Parameter) -> str:
+        """Answer how the dialect makes a value of the parameter's type out of a text."""
+        if definition.sql_type not in self.dialect.casts:
+            sentence = f"{self.dialect.product} takes no parameter of the type of {definition.name}."
+            raise self.refusal(sentence, None)
+        return self.dialect.casts[definition.sql_type]
 
     def tree(self) -> exp.Expr:
         """Answer the one statement's tree."""
@@ -137,7 +135,7 @@ class _Reading:
 
     def admit(self, node: exp.Expr) -> None:
         """Refuse `node` unless a report may hold it."""
-        if type(node) not in vocabulary.NODES:
+        if type(node) not in clauses.NODES and type(node) not in self.dialect.clauses:
             raise self.refusal(_not_known(node), node)
         if isinstance(node, exp.Func):
             self._admit_function(node)
@@ -147,6 +145,8 @@ class _Reading:
             self._admit_type(node)
         elif isinstance(node, exp.Column):
             self._admit_column(node)
+        elif isinstance(node, exp.Select) and node.args.get("operation_modifiers"):
+            raise self.refusal(f"Leave {node.args['operation_modifiers'][0].name} out.", node)
         elif isinstance(node, exp.Placeholder) and not isinstance(node.this, str):
             raise self.refusal("Write a parameter as :name.", node)
         elif isinstance(node, exp.Bracket) and node.find(exp.Slice):
@@ -155,11 +155,11 @@ class _Reading:
     def confirm(self, pieces: tuple[str, ...], gaps: tuple[str, ...]) -> None:
         """Read again what was written down: it must be understood as the same, or nothing of it is trusted."""
         text = pieces[0] + "".join(f":{name} {piece}" for name, piece in zip(gaps, pieces[1:], strict=True))
-        again = _Reading(text, self.allowance, self.pointer)
+        again = _Reading(text, self.allowance, self.dialect, self.pointer)
         tree = again.tree()
         for node in tree.walk():
             again.admit(node)
-        if _pieces(tree) != (pieces, gaps):
+        if _pieces(tree, self.dialect) != (pieces, gaps):
             raise self.refusal("The SQL is not understood the same way twice; write it more plainly.", None)
 
     def refusal(self, sentence: str, at: exp.Expr | int | None) -> UnsafeSql:
@@ -173,15 +173,15 @@ class _Reading:
 
     def _tokens(self) -> list[Token]:
         try:
-            return list(tokenize(self.sql, read=_ReportSql))
+            return list(tokenize(self.sql, read=self.dialect.sql))
         except SqlglotError:
             raise self.refusal("The SQL has a quote or a comment that does not end.", None) from None
 
     def _admit_function(self, node: exp.Func) -> None:
-        if type(node) in vocabulary.UNCALLED:
+        if type(node) in clauses.UNCALLED or type(node) in self.dialect.uncalled:
             return
-        name = _function_name(node)
-        if name not in vocabulary.FUNCTIONS and name not in self.allowance.functions:
+        name = _function_name(node, self.dialect)
+        if name not in self.dialect.functions and name not in self.allowance.functions:
             sentence = f"The function {name} is not one that reports may use; an operator may allow it for the source."
             raise self.refusal(sentence, node)
 
@@ -191,17 +191,17 @@ class _Reading:
         if node.catalog:
             raise self.refusal(f"Name the table {node.name} without its database.", node)
         schemas = self.allowance.schemas
-        schema, name = _folded(node.args.get("db")), _folded(node.this)
+        schema, name = _table(node, self.dialect)
         if schema is not None and schema not in schemas:
             raise self.refusal(f"The schema {schema} is not one that this source allows: {', '.join(schemas)}.", node)
-        if schema is None and name is not None and name.startswith("pg_"):
-            # pg_catalog is on every search path, and every relation in it begins so.
-            raise self.refusal(f"{name} would be PostgreSQL's own catalogue; name the schema if it is yours.", node)
+        if self.dialect.catalogue.match(name) and (schema is None or self.dialect.catalogue_has_no_schema):
+            product = self.dialect.product
+            raise self.refusal(f"{name} would be {product}'s own catalogue; name the schema if it is yours.", node)
 
     def _admit_type(self, node: exp.DataType) -> None:
-        if node.this in vocabulary.TYPES:
+        if node.this in self.dialect.types:
             return
-        name = node.sql(_ReportSql).lower()
+        name = node.sql(self.dialect.sql).lower()
         if name not in self.allowance.functions:
             raise self.refusal(f"The type {name} is not one that reports may use.", node)
 
@@ -209,7 +209,7 @@ class _Reading:
         identifier = node.this
         if node.table or not isinstance(identifier, exp.Identifier) or identifier.quoted:
             return
-        if identifier.name.lower() in vocabulary.SESSION_WORDS:
+        if identifier.name.lower() in self.dialect.session_words:
             raise self.refusal(f"{identifier.name} tells of the connection, not of the data.", node)
 
 
@@ -218,7 +218,7 @@ def _parsed(reading: _Reading) -> list[exp.Expr | None]:
     quiet = logger.disabled
     logger.disabled = True  # It logs the text of statements that it does not know.
     try:
-        parser = _ReportSql().parser(error_level=ErrorLevel.IMMEDIATE)
+        parser = reading.dialect.sql().parser(error_level=ErrorLevel.IMMEDIATE)
         return list(parser.parse(reading.tokens, reading.sql))
     except SqlglotError as error:
         found: list[dict[str, str | int]] = getattr(error, "errors", [])
@@ -239,12 +239,12 @@ def _not_known(node: exp.Expr) -> str:
     return f"Reports may not use {node.key.upper()}."
 
 
-def _function_name(node: exp.Func) -> str:
-    """Answer the name as PostgreSQL looks it up: folded unless quoted, with its schema where one is written."""
+def _function_name(node: exp.Func, dialect: Dialect) -> str:
+    """Answer the name as the source looks it up: folded unless quoted, with its schema where one is written."""
     if isinstance(node, exp.Anonymous):
-        name = _folded(node.this) or ""
+        name = _folded(node.this)
     else:
-        written = _SIMPLE_CALL.match(node.sql(_ReportSql))
+        written = _SIMPLE_CALL.match(node.sql(dialect.sql))
         name = written[1].lower() if written else node.key
     parent = node.parent
     qualifier: exp.Expr | None = None
@@ -252,28 +252,36 @@ def _function_name(node: exp.Func) -> str:
         qualifier = parent.this
     elif isinstance(parent, exp.Table):
         qualifier = parent.args.get("db")
-    return name if qualifier is None else f"{qualifier.sql(_ReportSql).lower()}.{name}"
+    return name if qualifier is None else f"{qualifier.sql(dialect.sql).lower()}.{name}"
 
 
-def _folded(identifier: exp.Expr | str | None) -> str | None:
-    if identifier is None or isinstance(identifier, str):
-        return None if identifier is None else identifier.lower()
+def _folded(identifier: exp.Expr | str) -> str:
+    if isinstance(identifier, str):
+        return identifier.lower()
     return identifier.name if identifier.args.get("quoted") else identifier.name.lower()
+
+
+def _table(node: exp.Table, dialect: Dialect) -> tuple[str | None, str]:
+    """Answer a table's schema and name, as the source looks them up."""
+    written = (node.args.get("db"), node.this)
+    schema, name = (part and (_folded(part) if dialect.folds else part.name) for part in written)
+    return schema or None, str(name)
 
 
 def _offset(node: exp.Expr) -> int | None:
     return next((part.meta["start"] for part in node.walk() if "start" in part.meta), None)
 
 
-def _numbered(reading: _Reading, types: dict[str, str]) -> tuple[str, list[str]]:
-    """Answer the author's text with `$n` for each `:name`, and the names in the order of their places."""
-    numbers = {name: number for number, name in enumerate(types, start=1)}
+def _numbered(reading: _Reading, casts: dict[str, str]) -> tuple[str, list[str]]:
+    """Answer the author's text with a bound value for each `:name`, and the names in the order of their places."""
+    numbers = {name: number for number, name in enumerate(casts, start=1)}
     text, used, end = "", [], 0
     for colon, word in _places(reading.tokens):
         name = reading.sql[word.start : word.end + 1]
         if name not in numbers:
             raise reading.refusal(f"The parameter {name} is not defined; add it to the parameters.", colon.start)
-        text += f"{reading.sql[end : colon.start]}CAST(${numbers[name]} AS {types[name]})"
+        value = casts[name].format(reading.dialect.mark.format(numbers[name]))
+        text += reading.sql[end : colon.start] + value
         used.append(name)
         end = word.end + 1
     return text + reading.sql[end:], used
@@ -286,7 +294,7 @@ def _places(tokens: list[Token]) -> Iterator[tuple[Token, Token]]:
             yield colon, word
 
 
-def _pieces(tree: exp.Expr) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _pieces(tree: exp.Expr, dialect: Dialect) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Write `tree` down with a gap for each parameter.
 
     The mark is drawn after the text was given, so that no text can hold it.
@@ -295,14 +303,19 @@ def _pieces(tree: exp.Expr) -> tuple[tuple[str, ...], tuple[str, ...]]:
     copy = tree.copy()
     for node in list(copy.find_all(exp.Placeholder)):
         node.replace(exp.Var(this=f"{mark}_{node.name}_{mark}"))
-    text = copy.sql(_ReportSql, comments=False, normalize_functions=False)
+    text = copy.sql(dialect.sql, comments=False, normalize_functions=False)
     parts = re.split(f"{mark}_([a-z0-9_]+?)_{mark}", text)
     return tuple(parts[0::2]), tuple(parts[1::2])
 
 
-def _tables(tree: exp.Expr) -> list[str]:
+def _tables(tree: exp.Expr, dialect: Dialect) -> list[str]:
     """Answer the relations that are read, without the names that the statement itself makes by WITH."""
     made = {cte.alias_or_name for cte in tree.find_all(exp.CTE)}
     named = [node for node in tree.find_all(exp.Table) if isinstance(node.this, exp.Identifier)]
-    read = [(_folded(node.args.get("db")), _folded(node.this)) for node in named]
-    return sorted({f"{schema}.{name}" if schema else str(name) for schema, name in read if schema or name not in made})
+    read = [_table(node, dialect) for node in named]
+    return sorted({f"{schema}.{name}" if schema else name for schema, name in read if schema or name not in made})
+
+
+def _is_ordered(tree: exp.Expr) -> bool:
+    """Say whether the statement has an order and no limit of its own."""
+    return bool(tree.args.get("order")) and not any(tree.args.get(one) for one in ("limit", "offset", "fetch"))

@@ -189,7 +189,7 @@ def test_without_the_check_each_trick_is_harmless(name: str, campus: Any, result
 
 def _bypass(target: Any, text: str, path: Path, *, seconds: float) -> str:
     """Send `text` as a report would be, unchecked; answer what stopped it."""
-    unchecked = Checked(pieces=(text,), gaps=(), types={}, tables=(), original=text)
+    unchecked = Checked(pieces=(text,), gaps=(), casts={}, tables=(), original=text)
     watch = Watch(seconds + 1, lambda _: None)
     limits = Limits(rows=1_000, seconds=seconds, bytes=10_000_000)
     try:

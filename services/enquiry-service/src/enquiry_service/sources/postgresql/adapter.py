@@ -106,7 +106,7 @@ def _run(
 
 def _described(connection: Connection, checked: Checked) -> pq.abc.PGresult:
     """Prepare what will run and what the author wrote: the server must give both the same columns."""
-    ours = _prepared(connection, "lodge_ours", checked.numbered)
+    ours = _prepared(connection, "lodge_ours", checked.marked)
     theirs = _prepared(connection, "lodge_theirs", checked.original)
     if ours.nfields == 0:
         raise Refused("The query answers no columns; name at least one.")
@@ -163,7 +163,7 @@ def _columns(connection: Connection, described: pq.abc.PGresult) -> list[Column]
 def _weigh(connection: Connection, checked: Checked, values: Mapping[str, str | None], limits: Limits) -> None:
     """Refuse a query whose plan is beyond the limits, before a row is read."""
     cursor = psycopg.RawCursor(connection)
-    query = f"EXPLAIN (FORMAT JSON) {checked.numbered}"
+    query = f"EXPLAIN (FORMAT JSON) {checked.marked}"
     row = cursor.execute(query, [values[name] for name in checked.order]).fetchone()
     plan = cast("list[dict[str, Any]]", row[0] if row else [{}])[0].get("Plan", {})
     rows = max(_plan_rows(plan), default=0.0)

@@ -1,4 +1,4 @@
-"""The words that a report's SQL may use: functions, types and kinds of clause. What is not here is refused by name.
+"""PostgreSQL: the words that reports may use, and how it reads them.
 
 Functions are PostgreSQL's own that only compute. None reads a file, a setting or the catalogue, sleeps, locks,
 signals, or runs SQL that it is given as text (`query_to_xml`); none makes rows or bytes out of nothing
@@ -7,7 +7,46 @@ signals, or runs SQL that it is given as text (`query_to_xml`); none makes rows 
 
 # ruff: noqa: SIM905 - lists of words read best as words
 
+import re
+from collections.abc import Callable
+from typing import ClassVar
+
 from sqlglot import exp
+from sqlglot.dialects.postgres import Postgres
+from sqlglot.generators.postgres import PostgresGenerator
+from sqlglot.parsers.postgres import PostgresParser
+
+from enquiry_service.dialects.dialect import Dialect
+
+
+class ReportSql(Postgres):
+    """PostgreSQL's SQL with every function kept as it was written, none translated between dialects."""
+
+    def to_json_path(self, path: exp.Expr | None) -> exp.Expr | None:
+        """Keep the key after `->` as it is: '$.a' is a key in PostgreSQL, not a path."""
+        return path
+
+    class Parser(PostgresParser):
+        """Knows no function by meaning, and only those by syntax that the standard writes without commas."""
+
+        FUNCTIONS: ClassVar[dict[str, Callable[..., exp.Expr]]] = {}
+        FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., exp.Expr | None]]] = {
+            name: PostgresParser.FUNCTION_PARSERS[name]
+            for name in ("CAST", "EXTRACT", "OVERLAY", "POSITION", "STRING_AGG", "SUBSTRING", "TRIM")
+        }
+
+    class Generator(PostgresGenerator):
+        """Writes operators as operators: PostgreSQL names an unnamed column after a function."""
+
+        TRANSFORMS: ClassVar[dict[type[exp.Expr], Callable[..., str]]] = {
+            **PostgresGenerator.TRANSFORMS,
+            exp.Pow: lambda self, node: self.binary(node, "^"),
+            exp.Sqrt: lambda self, node: f"|/ {self.sql(node, 'this')}",
+            exp.Cbrt: lambda self, node: f"||/ {self.sql(node, 'this')}",
+            # Literals that follow each other are one where a line's end is between them.
+            exp.Concat: lambda self, node: "\n".join(self.sql(part) for part in node.expressions),
+        }
+
 
 FUNCTIONS = frozenset(
     """
@@ -55,34 +94,22 @@ SESSION_WORDS = frozenset(
 )
 """Words that look like a column and tell of the connection."""
 
-NODES = frozenset(
-    getattr(exp, name)
-    for name in """
-    Select From Join Where Group Having Order Ordered Limit LimitOptions Offset Fetch With CTE Union Intersect Except
-    Subquery Table TableAlias Alias Aliases Column ColumnDef Identifier Star Literal RawString ByteString BitString
-    HexString Null Boolean Paren Tuple Case If Cast DataType DataTypeParam Interval IntervalSpan Var Values Lateral
-    Unnest Window WindowSpec Filter WithinGroup Distinct Placeholder Array Bracket Dot Collate GroupingSets Rollup Cube
-    Anonymous Exists Any All In Is Between Not Neg And Or EQ NEQ GT GTE LT LTE NullSafeEQ NullSafeNEQ Like ILike
-    SimilarTo Escape RegexpLike RegexpILike Add Sub Mul Div Mod Pow DPipe Concat BitwiseAnd BitwiseOr BitwiseXor
-    BitwiseNot BitwiseLeftShift BitwiseRightShift AtTimeZone JSONExtract JSONExtractScalar JSONBExtract
-    JSONBExtractScalar JSONPath JSONPathKey JSONPathRoot JSONPathSubscript JSONBContains JSONBContainsTopKey
-    JSONBContainsAllTopKeys JSONBContainsAnyTopKeys ArrayContainsAll ArrayContainedBy ArrayOverlaps Overlaps Kwarg
-    PropertyEQ CurrentDate CurrentTime CurrentTimestamp Localtime Localtimestamp Extract Substring Trim StrPosition
-    Overlay Sqrt Cbrt GroupConcat
-    """.split()
-    if hasattr(exp, name)
-)
-"""Every kind of node that a statement's tree may hold: an unknown one is refused, not a known bad one."""
 
-UNCALLED = frozenset(
-    getattr(exp, name)
-    for name in """
-    And Or Case If Cast Array Exists Any All Pow DPipe Concat RegexpLike RegexpILike AtTimeZone JSONExtract
-    JSONExtractScalar JSONBExtract JSONBExtractScalar JSONBContains JSONBContainsTopKey JSONBContainsAllTopKeys
-    JSONBContainsAnyTopKeys ArrayContainsAll ArrayContainedBy ArrayOverlaps Overlaps Interval Unnest Sqrt Cbrt
-    CurrentDate CurrentTime CurrentTimestamp Localtime Localtimestamp Extract Substring Trim StrPosition Overlay
-    Collate
-    """.split()
-    if hasattr(exp, name)
+DIALECT = Dialect(
+    name="postgresql",
+    product="PostgreSQL",
+    sql=ReportSql,
+    functions=FUNCTIONS,
+    types=TYPES,
+    casts={
+        "text": "CAST({} AS text)",
+        "bigint": "CAST({} AS bigint)",
+        "numeric": "CAST({} AS numeric)",
+        "date": "CAST({} AS date)",
+        "boolean": "CAST({} AS boolean)",
+    },
+    mark="${}",
+    # pg_catalog is on every search path, and every relation in it begins so.
+    catalogue=re.compile("pg_"),
+    session_words=SESSION_WORDS,
 )
-"""Those of NODES that sqlglot counts as functions and that PostgreSQL writes as operators or syntax of its own."""
