@@ -55,6 +55,10 @@ BODIES = {
     "/enquiry/v1/enquiries/{enquiry_id}/answer": {"body": "x"},
     "/enquiry/v1/enquiries/{enquiry_id}/close": {"outcome": "refused"},
     "/enquiry/v1/enquiries/{enquiry_id}/reopen": {"reason": "x"},
+    "/enquiry/v1/enquiries/{enquiry_id}/pause": {"cause": "fee", "reason": "x"},
+    "/enquiry/v1/enquiries/{enquiry_id}/extend": {"reason": "x"},
+    "/enquiry/v1/enquiries/{enquiry_id}/review": {"reason": "x"},
+    "/enquiry/v1/enquiries/{enquiry_id}/retract": {"reason": "x"},
     "/enquiry/v1/enquiries/{enquiry_id}/messages": {"body": "x", "visibility": "internal"},
 }
 """What passes where the right is asked for after the body was read."""

@@ -202,6 +202,9 @@ def test_the_log_of_an_enquiry_says_what_its_status_says() -> None:
         expected = {"answered": "answered", "closed": "closed"}.get(closing[-1] if closing else "")
         assert one.enquiry.status == expected if expected else one.enquiry.status in ("new", "open", "waiting")
         assert (one.enquiry.outcome is not None) is (one.enquiry.status == "closed")
+        state = {"waiting": "paused", "answered": "ended", "closed": "ended"}.get(one.enquiry.status, "running")
+        assert one.enquiry.clock_state == state
+        assert (one.enquiry.due_on is None) is (state == "paused") or state == "ended"
         assert sum(kind.startswith("message") for kind in kinds) == len(one.messages)
 
 
@@ -455,3 +458,17 @@ async def test_the_five_find_their_work(university: University, issuer: Issuer, 
     assert university.rows("access", held) == [
         ("auditor", "auditor"), ("support-officer", "support-officer"), ("system-owner", "system-owner"),
     ]  # fmt: skip
+
+
+async def test_the_dates_of_enquiries_are_those_that_the_service_comes_to(
+    university: University, issuer: Issuer, tmp_path: Path
+) -> None:
+    before = university.rows("enquiry", "SELECT id, due_on, clock_state FROM enquiry ORDER BY id")
+    async with all_served(university, issuer, tmp_path) as clients:
+        called = clients["enquiry"]
+        listed = (await called.get("/enquiry/v1/enquiries", params={"overdue": "true", "count": "true"})).json()
+        assert 0 < listed["count"] < 200
+        for enquiry_id, due_on, state in before[::150]:
+            explained = (await called.get(f"/enquiry/v1/enquiries/{enquiry_id}/clock")).json()
+            assert explained["due_on"] == (due_on and due_on.isoformat())
+            assert explained["stages"][-1]["state"] == state

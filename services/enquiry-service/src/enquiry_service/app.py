@@ -1,7 +1,7 @@
 """enquiry-service, put together: the only wiring."""
 
 from enquiry_service import events, rights
-from enquiry_service.routes import data_sources, enquiries, messages, reports, runs
+from enquiry_service.routes import calendars, clocks, data_sources, enquiries, messages, reports, runs
 from enquiry_service.settings import Settings
 from enquiry_service.world import create_world
 from lodge_kit.application import App, Service, assemble
@@ -14,8 +14,11 @@ SERVICE = Service(
     description="What people ask of the data, the reports that answer them, and who saw the result.",
     permissions=rights.ALL,
     facts=events.ALL,
-    routers=(enquiries.router, messages.router, data_sources.router, reports.router, runs.router),
-)
+    routers=(
+        enquiries.router, messages.router, clocks.router, calendars.router, data_sources.router, reports.router,
+        runs.router,
+    ),
+)  # fmt: skip
 
 
 def create_app(settings: Settings, *, clock: Clock = system_clock, keys: Keys | None = None) -> App:

@@ -8,18 +8,16 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from enquiry_service import events, rights
-from enquiry_service.tables import Enquiry, EnquiryEvent, Message, Run
-from lodge_kit import audit, directory, ids, notices
-from lodge_kit.events import Fact, publish
+from enquiry_service import clocks, events, rights
+from enquiry_service.enquiry_log import happened, publish_of, tell
+from enquiry_service.tables import Enquiry, Message, Run
+from lodge_kit import directory, ids, notices
 from lodge_kit.identity import Caller
 from lodge_kit.problems import Conflict, Invalid, NotFound
-from lodge_kit.tables import Event
 from lodge_kit.world import World
 
 Visibility = Literal["public", "internal"]
 
-_OPEN = ("new", "open", "waiting")
 _OF_A_REQUESTER = ("answered", "withdrawn")
 """As what a requester may close her own enquiry: the other outcomes are decisions of those who answer."""
 
@@ -49,10 +47,8 @@ async def file(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller, w
         by.demand(rights.ANSWER, facts.get("org_unit") or "")
     wanted = [("/requester", requester if requester != by.id else None), ("/org_unit", facts.get("org_unit"))]
     await directory.demand_known(session, world.directory, wanted, now=now)
-    today = now.astimezone(world.settings.time_zone).date()
-    received = facts.get("received_on") or today
-    if received > today:
-        raise Invalid.at("/received_on", "An enquiry cannot have been received in the future.", "future")
+    received = facts.get("received_on") or clocks.today(world, now)
+    clocks.demand_day(received, "/received_on", world=world, now=now)
     await directory.remember_caller(session, by, now=now)
     enquiry = Enquiry(
         id=ids.new("enq"),
@@ -62,22 +58,31 @@ async def file(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller, w
     )
     session.add(enquiry)
     await session.flush()
-    fact = events.EnquiryReceived(kind=enquiry.kind, requester=requester)
-    await _happened(session, enquiry, "received", fact, by=by, now=now, received_on=received.isoformat())
+    await happened(session, enquiry, "received", by=by, now=now, received_on=received.isoformat())
+    due_on = await clocks.refresh(session, enquiry, by=by, world=world, now=now)
+    fact = events.EnquiryReceived(kind=enquiry.kind, requester=requester, due_on=due_on)
+    await publish_of(session, enquiry, fact, by=by, now=now)
     return enquiry
 
 
 async def change(
     session: AsyncSession, enquiry: Enquiry, facts: Mapping[str, Any], *, by: Caller, world: World, now: datetime
 ) -> None:
-    """Change what `facts` names: title, description, purpose, priority, org unit."""
+    """Change what `facts` names: title, description, purpose, priority, org unit, the day of receipt."""
     by.demand(rights.ANSWER, enquiry.org_unit or "")
     if "org_unit" in facts:
         by.demand(rights.ANSWER, facts["org_unit"] or "")
         await directory.demand_known(session, world.directory, [("/org_unit", facts["org_unit"])], now=now)
+    told: dict[str, Any] = {"changed": sorted(facts)}
+    if "received_on" in facts:
+        await clocks.demand_receivable(session, enquiry, facts["received_on"], world=world, now=now)
+        told["received_on"] = facts["received_on"].isoformat()
+    if "priority" in facts:
+        told["priority"] = facts["priority"]
     for name, value in facts.items():
         setattr(enquiry, name, value)
-    await _happened(session, enquiry, "changed", None, by=by, now=now, changed=sorted(facts))
+    await happened(session, enquiry, "changed", by=by, now=now, **told)
+    await clocks.refresh(session, enquiry, by=by, world=world, now=now)
 
 
 async def assign(
@@ -90,10 +95,9 @@ async def assign(
     enquiry.assignee = assignee
     enquiry.status = "open" if enquiry.status == "new" and assignee else enquiry.status
     await notices.settle(session, events.EnquiryAssigned.type, [enquiry.id], now=now)
-    fact = events.EnquiryAssigned(assignee=assignee)
-    event = await _happened(session, enquiry, "assigned", fact, by=by, now=now, assignee=assignee)
-    if event and assignee and assignee != by.id:
-        await _tell(session, assignee, event, "An enquiry was assigned to you.", enquiry, now=now)
+    await happened(session, enquiry, "assigned", by=by, now=now, assignee=assignee)
+    event = await publish_of(session, enquiry, events.EnquiryAssigned(assignee=assignee), by=by, now=now)
+    await tell(session, assignee, event, "An enquiry was assigned to you.", enquiry, by=by, now=now)
 
 
 async def say(
@@ -109,12 +113,12 @@ async def say(
         id=ids.new("msg"), enquiry_id=enquiry.id, visibility=visibility, author=by.id, body=body, created_at=now
     )
     session.add(message)
-    await _happened(session, enquiry, f"message-{visibility}", None, by=by, now=now, message=message.id)
+    await happened(session, enquiry, f"message-{visibility}", by=by, now=now, message=message.id)
     return message
 
 
 async def answer(
-    session: AsyncSession, enquiry: Enquiry, body: str, runs: Sequence[str], *, by: Caller, now: datetime
+    session: AsyncSession, enquiry: Enquiry, body: str, runs: Sequence[str], *, by: Caller, world: World, now: datetime
 ) -> None:
     """Answer an enquiry: a public message, and the runs whose files the requester may now fetch."""
     by.demand(rights.ANSWER, enquiry.org_unit or "")
@@ -122,43 +126,50 @@ async def answer(
     await _release(session, enquiry, runs, now=now)
     await say(session, enquiry, body, "public", by=by, now=now)
     await _settle(session, enquiry, now=now)
+    kept = await clocks.ending(session, enquiry, world=world, now=now)
     enquiry.status, enquiry.answered_at = "answered", now
+    await happened(session, enquiry, "answered", by=by, now=now, kept=kept, runs=list(runs))
+    await clocks.refresh(session, enquiry, by=by, world=world, now=now)
     fact = events.EnquiryAnswered(kind=enquiry.kind, requester=enquiry.requester, runs=list(runs))
-    event = await _happened(session, enquiry, "answered", fact, by=by, now=now, runs=list(runs))
-    if event and enquiry.requester != by.id:
-        await _tell(session, enquiry.requester, event, "Your enquiry was answered.", enquiry, now=now)
+    event = await publish_of(session, enquiry, fact, by=by, now=now)
+    await tell(session, enquiry.requester, event, "Your enquiry was answered.", enquiry, by=by, now=now)
 
 
 async def close(
-    session: AsyncSession, enquiry: Enquiry, *, outcome: str, reason: str, by: Caller, now: datetime
+    session: AsyncSession, enquiry: Enquiry, *, outcome: str, reason: str, by: Caller, world: World, now: datetime
 ) -> None:
     """Close an enquiry: those who answer any, the requester her own as answered or withdrawn; she is told."""
     if enquiry.requester != by.id or outcome not in _OF_A_REQUESTER:
         by.demand(rights.ANSWER, enquiry.org_unit or "")
     if enquiry.status == "closed":
         raise Conflict("This enquiry is closed already.")
+    kept = await clocks.ending(session, enquiry, world=world, now=now)
     enquiry.status, enquiry.outcome, enquiry.reason = "closed", outcome, reason
-    fact = events.EnquiryClosed(outcome=outcome)
     await _settle(session, enquiry, now=now)
-    event = await _happened(session, enquiry, "closed", fact, by=by, now=now, outcome=outcome, reason=reason)
-    if event and enquiry.requester != by.id:
-        await _tell(session, enquiry.requester, event, "Your enquiry was closed.", enquiry, now=now)
+    await happened(session, enquiry, "closed", by=by, now=now, kept=kept, outcome=outcome, reason=reason)
+    await clocks.refresh(session, enquiry, by=by, world=world, now=now)
+    event = await publish_of(session, enquiry, events.EnquiryClosed(outcome=outcome), by=by, now=now)
+    await tell(session, enquiry.requester, event, "Your enquiry was closed.", enquiry, by=by, now=now)
 
 
-async def reopen(session: AsyncSession, enquiry: Enquiry, *, reason: str, by: Caller, now: datetime) -> None:
+async def reopen(
+    session: AsyncSession, enquiry: Enquiry, *, reason: str, by: Caller, world: World, now: datetime
+) -> None:
     """Open an answered or closed enquiry again: the requester her own, those who answer any."""
     if enquiry.requester != by.id:
         by.demand(rights.ANSWER, enquiry.org_unit or "")
-    if enquiry.status in _OPEN:
+    if enquiry.status in clocks.OPEN:
         raise Conflict("This enquiry is open.")
     enquiry.status, enquiry.outcome, enquiry.reason, enquiry.answered_at = "open", None, None, None
-    event = await _happened(session, enquiry, "reopened", events.EnquiryReopened(), by=by, now=now, reason=reason)
-    if event and enquiry.assignee and enquiry.assignee != by.id:
-        await _tell(session, enquiry.assignee, event, "An enquiry of yours was opened again.", enquiry, now=now)
+    await happened(session, enquiry, "reopened", by=by, now=now, reason=reason)
+    await clocks.refresh(session, enquiry, by=by, world=world, now=now)
+    enquiry.status = "waiting" if enquiry.clock_state == "paused" else "open"
+    event = await publish_of(session, enquiry, events.EnquiryReopened(), by=by, now=now)
+    await tell(session, enquiry.assignee, event, "An enquiry of yours was opened again.", enquiry, by=by, now=now)
 
 
 def _demand_open(enquiry: Enquiry) -> None:
-    if enquiry.status not in _OPEN:
+    if enquiry.status not in clocks.OPEN:
         raise Conflict(f"This enquiry is {enquiry.status}. Reopen it first.")
 
 
@@ -178,29 +189,5 @@ async def _release(session: AsyncSession, enquiry: Enquiry, runs: Sequence[str],
 
 async def _settle(session: AsyncSession, enquiry: Enquiry, *, now: datetime) -> None:
     """Take an enquiry that is dealt with off its assignee's list."""
-    for fact in (events.EnquiryAssigned, events.EnquiryReopened):
+    for fact in (events.EnquiryAssigned, events.EnquiryReopened, events.EnquiryDueSoon, events.EnquiryOverdue):
         await notices.settle(session, fact.type, [enquiry.id], now=now)
-
-
-async def _happened(
-    session: AsyncSession, enquiry: Enquiry, what: str, fact: Fact | None, *, by: Caller, now: datetime, **facts: Any
-) -> Event | None:
-    """Put a step on record: in the enquiry's own log, in the audit, and where the world is told, as an event."""
-    enquiry.updated_at = now
-    session.add(
-        EnquiryEvent(id=ids.new("eev"), enquiry_id=enquiry.id, type=what, actor=by.id, occurred_at=now, facts=facts)
-    )
-    audit.record(
-        session, f"enquiry.{what}", kind="enquiry", of=enquiry.id, by=by, now=now, personal=["reason"],
-        about=enquiry.requester, **facts,
-    )  # fmt: skip
-    await session.flush()
-    if fact is None:
-        return None
-    return await publish(session, fact, of=enquiry.id, version=enquiry.version, actor=by, now=now)
-
-
-async def _tell(
-    session: AsyncSession, person: str, event: Event, title: str, enquiry: Enquiry, *, now: datetime
-) -> None:
-    await notices.tell(session, person, event, title=title, path=f"/enquiries/{enquiry.id}", now=now)

@@ -1,5 +1,6 @@
 """The facts that enquiry-service publishes."""
 
+from datetime import date
 from typing import ClassVar
 
 from lodge_kit.events import Fact
@@ -12,6 +13,7 @@ class EnquiryReceived(Fact):
     subject: ClassVar[str] = "enquiry"
     kind: str
     requester: str
+    due_on: date | None
 
 
 class EnquiryAssigned(Fact):
@@ -47,6 +49,41 @@ class EnquiryReopened(Fact):
     subject: ClassVar[str] = "enquiry"
 
 
+class EnquiryDueChanged(Fact):
+    """The day by which an enquiry is due has moved; null while something is waited for."""
+
+    type: ClassVar[str] = "enquiry.due_changed"
+    subject: ClassVar[str] = "enquiry"
+    due_on: date | None
+    was: date | None
+
+
+class EnquiryDueSoon(Fact):
+    """An enquiry is due within days, and still open."""
+
+    type: ClassVar[str] = "enquiry.due_soon"
+    subject: ClassVar[str] = "enquiry"
+    due_on: date
+    assignee: str | None
+
+
+class EnquiryOverdue(Fact):
+    """The day by which an enquiry was due is over, and it is still open."""
+
+    type: ClassVar[str] = "enquiry.overdue"
+    subject: ClassVar[str] = "enquiry"
+    due_on: date
+    assignee: str | None
+
+
+class EnquiryReviewStarted(Fact):
+    """The requester asked for an internal review of an answer; it has a clock of its own."""
+
+    type: ClassVar[str] = "enquiry.review_started"
+    subject: ClassVar[str] = "enquiry"
+    due_on: date | None
+
+
 class ReportApproved(Fact):
     """A version of a report was approved, and is the one that runs."""
 
@@ -68,5 +105,6 @@ class RunFinished(Fact):
 
 
 ALL = (
-    EnquiryReceived, EnquiryAssigned, EnquiryAnswered, EnquiryClosed, EnquiryReopened, ReportApproved, RunFinished,
+    EnquiryReceived, EnquiryAssigned, EnquiryAnswered, EnquiryClosed, EnquiryReopened, EnquiryDueChanged,
+    EnquiryDueSoon, EnquiryOverdue, EnquiryReviewStarted, ReportApproved, RunFinished,
 )  # fmt: skip

@@ -5,7 +5,7 @@ import asyncio
 import procrastinate
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from enquiry_service import artifacts, execution, runs
+from enquiry_service import artifacts, clocks, due_dates, execution, runs
 from lodge_kit import context, jobs
 from lodge_kit.world import World, of_job
 
@@ -29,6 +29,20 @@ async def defer_run(session: AsyncSession, run_id: str) -> None:
     cause = context.current()
     facts = {"run_id": run_id, "request_id": cause.request_id, "traceparent": cause.traceparent}
     await jobs.defer(session, execute_run, once=run_id, **facts)
+
+
+@tasks.task(name="refresh_due_dates", pass_context=True)
+async def refresh_due_dates(job: procrastinate.JobContext, *, request_id: str, traceparent: str) -> None:
+    """Read the clocks of all open enquiries anew, on behalf of the request that changed a calendar."""
+    with context.entered(context.cause(request_id, traceparent)):
+        await due_dates.refresh(of_job(job))
+
+
+async def defer_due_dates(session: AsyncSession) -> None:
+    """Have the dates of open enquiries follow a calendar that the transaction has changed."""
+    cause = context.current()
+    facts = {"request_id": cause.request_id, "traceparent": cause.traceparent}
+    await jobs.defer(session, refresh_due_dates, once="due dates", **facts)
 
 
 async def defer_abandoned_runs(world: World) -> int:
@@ -55,4 +69,21 @@ async def destroy_expired_files(world: World) -> None:
         await asyncio.sleep(0 if destroyed else _EVERY)
 
 
-LOOPS = (destroy_expired_files, take_up_runs)
+async def watch_due_dates(world: World) -> None:
+    """Tell of dates that come near and that are over; read all of them anew each day, and at the start.
+
+    A new day may be a new release of the library of holidays, and the first is what brings dates to enquiries that
+    were filed before there were any.
+    """
+    read_on = None
+    while True:
+        with context.entered(context.cause(None, None)):
+            today = clocks.today(world, world.clock())
+            if read_on != today:
+                await due_dates.refresh(world)
+                read_on = today
+            told = await due_dates.warn(world)
+        await asyncio.sleep(0 if told else _EVERY)
+
+
+LOOPS = (destroy_expired_files, take_up_runs, watch_due_dates)

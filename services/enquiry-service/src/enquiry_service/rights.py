@@ -4,7 +4,9 @@ from lodge_kit.identity import Permission
 
 FILE = Permission("enquiry.file", "File an enquiry, and follow one's own.", ("member",))
 READ = Permission("enquiry.read", "Read every enquiry, internal messages included.", ("support-officer", "auditor"))
-ANSWER = Permission("enquiry.answer", "Assign, answer, close and reopen enquiries.", ("support-officer",))
+ANSWER = Permission(
+    "enquiry.answer", "Assign, answer, close and reopen enquiries, and stop their clocks.", ("support-officer",)
+)
 SOURCES = Permission("enquiry.sources", "Register and check data sources.", ())
 REPORTS_READ = Permission(
     "enquiry.reports.read", "Read reports, their SQL and their runs.", ("support-officer", "system-owner", "auditor")
@@ -13,4 +15,6 @@ REPORTS_WRITE = Permission("enquiry.reports.write", "Write reports.", ("support-
 APPROVE = Permission("enquiry.reports.approve", "Approve a report that another has written.", ("support-officer",))
 RUN = Permission("enquiry.reports.run", "Run reports and fetch what they found.", ("support-officer",))
 
-ALL = (FILE, READ, ANSWER, SOURCES, REPORTS_READ, REPORTS_WRITE, APPROVE, RUN)
+CALENDARS = Permission("enquiry.calendars", "Add closures and proclaimed bank holidays to the calendars.", ())
+
+ALL = (FILE, READ, ANSWER, CALENDARS, SOURCES, REPORTS_READ, REPORTS_WRITE, APPROVE, RUN)

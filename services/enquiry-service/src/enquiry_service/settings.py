@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from enquiry_service.clock.calendars import Nation
 from lodge_kit.settings import ServiceSettings
 from lodge_kit.world import World
 
@@ -20,6 +21,12 @@ class Settings(ServiceSettings):
     source_secrets: Path = Field(description="The folder that holds the passwords of data sources, a file each.")
     source_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="host:port of every server that data sources may be on; no other is ever dialled."
+    )
+    nation: Nation = Field(
+        default="england", description="Whose bank holidays the institution keeps: for its own targets, and for months."
+    )
+    due_soon_days: int = Field(
+        default=3, ge=1, le=60, description="How many days before its date an enquiry is told of."
     )
     artifact_days: int = Field(default=30, ge=1, description="How long the file of a run is kept.")
 

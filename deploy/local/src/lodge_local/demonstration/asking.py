@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from enquiry_service.tables import Enquiry, EnquiryEvent, Message
-from lodge_local.demonstration import topics, words
+from lodge_local.demonstration import timing, topics, words
 from lodge_local.demonstration.campus import Campus, Member
 from lodge_local.demonstration.chance import Chance, is_worked
 from lodge_local.demonstration.log_ins import REQUESTER, SUPPORT_OFFICER
@@ -64,7 +64,7 @@ class Asked:
         """Name a run in the answer."""
         for event in self.events:
             if event.type == "answered":
-                event.facts = {"runs": [run]}
+                event.facts = event.facts | {"runs": [run]}
 
 
 def asked(campus: Campus) -> Iterator[Asked]:
@@ -80,6 +80,7 @@ def asked(campus: Campus) -> Iterator[Asked]:
     for when in sorted(drawn):
         one = _filed(chance, campus, when)
         _follow(chance, one, officers)
+        timing.give_date(one.enquiry, one.events, campus.day)
         yield one
 
 
@@ -164,16 +165,19 @@ def _talk(chance: Chance, one: Asked, officer: str, when: datetime) -> datetime:
         asked_at = when + timedelta(minutes=chance.number(5, 180))
         if asked_at >= one.end:
             return when
-        one.said(officer, asked_at, chance.one(topics.QUESTIONS))
+        question = chance.one(topics.QUESTIONS)
+        one.said(officer, asked_at, question)
         one.enquiry.status = "waiting"
-        one.happened("status", officer, asked_at, status="waiting")
+        asked_on = asked_at.date().isoformat()
+        one.happened("clock-paused", officer, asked_at, cause="clarification", on=asked_on, reason=question)
         unheard = one.end - asked_at < _LATELY and chance.happens(_UNHEARD)
         replied = one.end if unheard else _later(chance, asked_at, 2)
         if replied >= one.end:
             return one.end
         one.said(one.enquiry.requester, replied, chance.one(topics.REPLIES))
         one.enquiry.status = "open"
-        one.happened("status", one.enquiry.requester, replied, status="open")
+        replied_on = replied.date().isoformat()
+        one.happened("clock-resumed", officer, replied, cause="clarification", on=replied_on, reason="")
         return replied
     return when
 

@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
-from sqlalchemy import Row, Select, or_, select
+from sqlalchemy import Row, Select, and_, false, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from enquiry_service import enquiries, rights
+from enquiry_service import clocks, enquiries, rights
 from enquiry_service.tables import Enquiry
 from lodge_kit import etags
 from lodge_kit.changes import Change
@@ -24,7 +24,7 @@ from lodge_kit.listing import Ask, Listing, contains, several
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
 from lodge_kit.texts import Line, Words
-from lodge_kit.world import Here, Now
+from lodge_kit.world import Here, Now, Today
 
 router = APIRouter(tags=["enquiries"], route_class=IdempotentRoute)
 
@@ -43,6 +43,7 @@ class EnquiryChange(Change):
     purpose: str = Field(default="", max_length=2_000, description="What the answer is needed for.")
     org_unit: Id | None = Field(default=None, description="For whom it is asked.")
     priority: Priority = "normal"
+    received_on: date = Field(default=date.min, description="When it was received: its clock counts from there.")
 
 
 class EnquiryIn(BaseModel):
@@ -75,6 +76,8 @@ class EnquiryOut(BaseModel):
     priority: Priority
     status: Status
     received_on: date
+    due_on: date | None = Field(description="By when it is due; null while something is waited for. See its /clock.")
+    clock_state: Literal["running", "paused", "ended"] | None
     answered_at: datetime | None
     outcome: str | None
     reason: str | None
@@ -123,6 +126,7 @@ ENQUIRIES = Listing(
         "created_at": col(Enquiry.created_at),
         "updated_at": col(Enquiry.updated_at),
         "received_on": col(Enquiry.received_on),
+        "due_on": func.coalesce(col(Enquiry.due_on), date.max),
     },
     default="-created_at",
 )
@@ -150,7 +154,8 @@ def shown(row: Row[Enquiry, str | None, str | None, str | None]) -> EnquiryOut:
     return EnquiryOut.model_validate(enquiry.model_dump() | references)
 
 
-async def _now_is(request: Request, session: AsyncSession, enquiry_id: str, status: int = 200) -> Response:
+async def now_is(request: Request, session: AsyncSession, enquiry_id: str, status: int = 200) -> Response:
+    """Answer an enquiry as it is now."""
     await session.flush()
     row = (await session.execute(_enquiries().where(col(Enquiry.id) == enquiry_id))).one_or_none()
     if row is None:
@@ -165,12 +170,12 @@ async def create_enquiry(
 ) -> Response:
     """File an enquiry."""
     enquiry = await enquiries.file(session, wanted.model_dump(), by=by, world=here, now=now)
-    return await _now_is(request, session, enquiry.id, 201)
+    return await now_is(request, session, enquiry.id, 201)
 
 
 @router.get("/enquiries", responses=ENQUIRIES.responses)
 async def list_enquiries(
-    request: Request, by: Authenticated, ask: Annotated[Ask, ENQUIRIES.ask],
+    request: Request, by: Authenticated, today: Today, ask: Annotated[Ask, ENQUIRIES.ask],
     q: Annotated[str | None, Query(max_length=200, description="Words of the title or the description.")] = None,
     status: Annotated[list[Status] | None, BeforeValidator(several), Query(description="By comma.")] = None,
     kind: Kind | None = None,
@@ -178,6 +183,8 @@ async def list_enquiries(
     assignee: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
     org_unit: Id | None = None,
     updated_after: AwareDatetime | None = None,
+    due_before: Annotated[date | None, Query(description="Due before this day.")] = None,
+    overdue: Annotated[bool | None, Query(description="Open although the day by which it was due is over.")] = None,
 ) -> Response:  # fmt: skip
     """List the enquiries that you may see: your own, and with `enquiry.read` those of your org units."""
     found = _enquiries()
@@ -196,14 +203,28 @@ async def list_enquiries(
             found = found.where(col(column) == by.named(value))
     if updated_after:
         found = found.where(col(Enquiry.updated_at) > updated_after)
+    found = _due(found, today, before=due_before, overdue=overdue)
     return await ENQUIRIES.answer(request, ask, found, shown, filename="enquiries")
+
+
+def _due(
+    found: Select[Enquiry, str | None, str | None, str | None], today: date, *, before: date | None,
+    overdue: bool | None,
+) -> Select[Enquiry, str | None, str | None, str | None]:  # fmt: skip
+    """Narrow enquiries down by their dates."""
+    if before:
+        found = found.where(col(Enquiry.due_on) < before)
+    if overdue is not None:
+        late = and_(col(Enquiry.status).in_(clocks.OPEN), func.coalesce(col(Enquiry.due_on) < today, false()))
+        found = found.where(late if overdue else not_(late))
+    return found
 
 
 @router.get("/enquiries/{enquiry_id}", response_model=EnquiryOut)
 async def get_enquiry(request: Request, enquiry_id: str, session: Session, by: Authenticated) -> Response:
     """Read an enquiry."""
     await enquiries.get(session, enquiry_id, by=by)
-    return await _now_is(request, session, enquiry_id)
+    return await now_is(request, session, enquiry_id)
 
 
 @router.patch("/enquiries/{enquiry_id}", response_model=EnquiryOut)
@@ -215,7 +236,7 @@ async def change_enquiry(
     enquiry = await enquiries.get(session, enquiry_id, by=by)
     etags.demand(enquiry, if_match)
     await enquiries.change(session, enquiry, wanted.model_dump(exclude_unset=True), by=by, world=here, now=now)
-    return await _now_is(request, session, enquiry_id)
+    return await now_is(request, session, enquiry_id)
 
 
 @router.post("/enquiries/{enquiry_id}/assign", response_model=EnquiryOut)
@@ -226,34 +247,34 @@ async def assign_enquiry(
     enquiry = await enquiries.get(session, enquiry_id, by=by)
     assignee = by.named(wanted.assignee) if wanted.assignee else None
     await enquiries.assign(session, enquiry, assignee, by=by, world=here, now=now)
-    return await _now_is(request, session, enquiry_id)
+    return await now_is(request, session, enquiry_id)
 
 
 @router.post("/enquiries/{enquiry_id}/answer", response_model=EnquiryOut)
 async def answer_enquiry(
-    request: Request, enquiry_id: str, wanted: Answer, session: Session, by: Authenticated, now: Now
+    request: Request, enquiry_id: str, wanted: Answer, session: Session, by: Authenticated, here: Here, now: Now
 ) -> Response:
     """Answer an enquiry; the requester is told."""
     enquiry = await enquiries.get(session, enquiry_id, by=by)
-    await enquiries.answer(session, enquiry, wanted.body, wanted.runs, by=by, now=now)
-    return await _now_is(request, session, enquiry_id)
+    await enquiries.answer(session, enquiry, wanted.body, wanted.runs, by=by, world=here, now=now)
+    return await now_is(request, session, enquiry_id)
 
 
 @router.post("/enquiries/{enquiry_id}/close", response_model=EnquiryOut)
 async def close_enquiry(
-    request: Request, enquiry_id: str, wanted: Closing, session: Session, by: Authenticated, now: Now
+    request: Request, enquiry_id: str, wanted: Closing, session: Session, by: Authenticated, here: Here, now: Now
 ) -> Response:
     """Close an enquiry."""
     enquiry = await enquiries.get(session, enquiry_id, by=by)
-    await enquiries.close(session, enquiry, **wanted.model_dump(), by=by, now=now)
-    return await _now_is(request, session, enquiry_id)
+    await enquiries.close(session, enquiry, **wanted.model_dump(), by=by, world=here, now=now)
+    return await now_is(request, session, enquiry_id)
 
 
 @router.post("/enquiries/{enquiry_id}/reopen", response_model=EnquiryOut)
 async def reopen_enquiry(
-    request: Request, enquiry_id: str, wanted: Reopening, session: Session, by: Authenticated, now: Now
+    request: Request, enquiry_id: str, wanted: Reopening, session: Session, by: Authenticated, here: Here, now: Now
 ) -> Response:
     """Open an answered or closed enquiry again."""
     enquiry = await enquiries.get(session, enquiry_id, by=by)
-    await enquiries.reopen(session, enquiry, reason=wanted.reason, by=by, now=now)
-    return await _now_is(request, session, enquiry_id)
+    await enquiries.reopen(session, enquiry, reason=wanted.reason, by=by, world=here, now=now)
+    return await now_is(request, session, enquiry_id)

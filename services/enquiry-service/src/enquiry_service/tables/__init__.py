@@ -1,6 +1,7 @@
 """The rows that enquiry-service owns, a file a noun; here they are by name."""
 
 from enquiry_service.tables.data_sources import DataSource
+from enquiry_service.tables.days_off import DaysOff
 from enquiry_service.tables.enquiries import Enquiry, EnquiryEvent, Message
 from enquiry_service.tables.reports import Report, ReportVersion
 from enquiry_service.tables.row import Row
@@ -9,6 +10,7 @@ from enquiry_service.tables.runs import Artifact, Run
 __all__ = [
     "Artifact",
     "DataSource",
+    "DaysOff",
     "Enquiry",
     "EnquiryEvent",
     "Message",

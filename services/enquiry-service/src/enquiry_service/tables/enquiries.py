@@ -24,6 +24,7 @@ class Enquiry(Versioned, Row, table=True):
         one_of("status", *ENQUIRY_STATES),
         one_of("priority", *PRIORITIES),
         Index("ix_enquiry_status_priority", "status", "priority"),
+        Index("ix_enquiry_due_on", "due_on", postgresql_where="status IN ('new', 'open', 'waiting')"),
         searched("enquiry", "title", "description"),
     )
 
@@ -44,6 +45,13 @@ class Enquiry(Versioned, Row, table=True):
     outcome: str | None = Field(default=None, sa_type=Text)
     reason: str | None = Field(default=None, sa_type=Text)
     answered_at: datetime | None = Field(default=None, sa_type=Instant)
+    due_on: date | None = None
+    """What the log and the calendars come to (`clocks.refresh`): kept to sort and filter by, never the truth itself."""
+    clock_state: str | None = Field(default=None, sa_type=Text)
+    """running, paused, ended; null until its clock is read for the first time."""
+    told_due_soon: date | None = None
+    told_overdue: date | None = None
+    """The date of which that was told: once for each date, by a statement that leaves the version alone."""
 
 
 class EnquiryEvent(Row, table=True):
@@ -55,7 +63,7 @@ class EnquiryEvent(Row, table=True):
     id: str = id_column()
     enquiry_id: str = Field(sa_type=IdText, sa_column_args=[ForeignKey("enquiry.id")])
     type: str = Field(sa_type=Text)
-    """received, assigned, status, priority, answered, reopened …"""
+    """received, changed, assigned, clock-paused, answered, reopened …; `clock.stages` has those that a clock reads."""
     actor: str = Field(sa_type=IdText)
     occurred_at: datetime = Field(sa_type=Instant)
     facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
