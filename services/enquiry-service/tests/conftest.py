@@ -42,6 +42,7 @@ class Who(NamedTuple):
 
 WHO = Who()
 ORG_UNITS = {"org_01J0000000000000000000SC1E": "Science", "org_01J0000000000000000000ARTS": "Arts"}
+TEAMS = {"grp_01J00000000000000000000TEA": "Records team"}
 PEOPLE = {WHO.ada: "Ada Asker", WHO.ben: "Ben Bystander", WHO.olive: "Olive Officer", WHO.peter: "Peter Approver"}
 OFFICER = tuple(one for one in rights.ALL if {"member", "support-officer"} & {*one.roles})
 
@@ -140,7 +141,7 @@ async def people() -> AsyncIterator[str]:
     """Answer the address of what knows the names of people, as access-service does behind the gateway."""
 
     async def names(request: web.Request) -> web.Response:
-        asked, known = request.query["id"].split(","), PEOPLE | ORG_UNITS
+        asked, known = request.query["id"].split(","), PEOPLE | ORG_UNITS | TEAMS
         return web.json_response({"items": [{"id": one, "name": known[one]} for one in asked if one in known]})
 
     served = web.Application()

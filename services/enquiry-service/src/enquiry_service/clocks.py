@@ -77,8 +77,12 @@ def _step(row: EnquiryEvent, world: World) -> Step:
 async def reckoned(session: AsyncSession, enquiry: Enquiry, *, world: World, now: datetime) -> list[Reckoned]:
     """Count the days of each stage, the one that runs last."""
     known = await days_off.added(session)
-    found = await read(session, enquiry, world=world)
-    return [_reckoned(one, kinds.profile(enquiry.kind, enquiry.priority), known, world=world, now=now) for one in found]
+    profile = await _profile(session, enquiry, now=now)
+    return [_reckoned(one, profile, known, world=world, now=now) for one in await read(session, enquiry, world=world)]
+
+
+async def _profile(session: AsyncSession, enquiry: Enquiry, *, now: datetime) -> Profile:
+    return kinds.profile(await kinds.get(session, enquiry.kind, now=now), enquiry.priority)
 
 
 def _reckoned(
@@ -104,7 +108,7 @@ async def refresh(
     """Write down what the clock comes to now, and tell of a date that has moved; answers the date."""
     known = await days_off.added(session)
     running = (await read(session, enquiry, world=world))[-1]
-    found = _reckoned(running, kinds.profile(enquiry.kind, enquiry.priority), known, world=world, now=now)
+    found = _reckoned(running, await _profile(session, enquiry, now=now), known, world=world, now=now)
     was, first = enquiry.due_on, enquiry.clock_state is None
     if (was, enquiry.clock_state) != (found.due_on, running.state):
         enquiry.due_on, enquiry.clock_state = found.due_on, running.state

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from enquiry_service import clocks, events, rights
+from enquiry_service import clocks, events, fields, kinds, rights
 from enquiry_service.enquiry_log import happened, publish_of, tell
 from enquiry_service.tables import Enquiry, Message, Run
 from lodge_kit import directory, ids, notices
@@ -49,12 +49,14 @@ async def file(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller, w
     await directory.demand_known(session, world.directory, wanted, now=now)
     received = facts.get("received_on") or clocks.today(world, now)
     clocks.demand_day(received, "/received_on", world=world, now=now)
+    kind = await kinds.demand(session, facts["kind"], "/kind", now=now, is_new=True)
+    held = {"fields_version": await kinds.demand_fields(session, kind, facts["fields"]), "team": kind.default_team}
     await directory.remember_caller(session, by, now=now)
     enquiry = Enquiry(
         id=ids.new("enq"),
         created_at=now,
         updated_at=now,
-        **(dict(facts) | {"requester": requester, "received_on": received}),
+        **(dict(facts) | held | {"requester": requester, "received_on": received}),
     )
     session.add(enquiry)
     await session.flush()
@@ -68,7 +70,7 @@ async def file(session: AsyncSession, facts: Mapping[str, Any], *, by: Caller, w
 async def change(
     session: AsyncSession, enquiry: Enquiry, facts: Mapping[str, Any], *, by: Caller, world: World, now: datetime
 ) -> None:
-    """Change what `facts` names: title, description, purpose, priority, org unit, the day of receipt."""
+    """Change what `facts` names. `fields` is a merge patch; what comes of it is held against the kind as it is now."""
     by.demand(rights.ANSWER, enquiry.org_unit or "")
     if "org_unit" in facts:
         by.demand(rights.ANSWER, facts["org_unit"] or "")
@@ -77,12 +79,26 @@ async def change(
     if "received_on" in facts:
         await clocks.demand_receivable(session, enquiry, facts["received_on"], world=world, now=now)
         told["received_on"] = facts["received_on"].isoformat()
-    if "priority" in facts:
-        told["priority"] = facts["priority"]
+    if to := {name: facts[name] for name in ("priority", "kind") if name in facts}:
+        told["to"] = to
+    if facts.keys() & {"kind", "fields"}:
+        await _hold(session, enquiry, facts, now=now)
     for name, value in facts.items():
-        setattr(enquiry, name, value)
+        if name != "fields":
+            setattr(enquiry, name, value)
     await happened(session, enquiry, "changed", by=by, now=now, **told)
     await clocks.refresh(session, enquiry, by=by, world=world, now=now)
+
+
+async def _hold(session: AsyncSession, enquiry: Enquiry, facts: Mapping[str, Any], *, now: datetime) -> None:
+    """Hold an enquiry's fields against its kind, which may be another one from now on."""
+    key = facts.get("kind", enquiry.kind)
+    if key != enquiry.kind:
+        _demand_open(enquiry)
+    kind = await kinds.demand(session, key, "/kind", now=now, is_new=key != enquiry.kind)
+    values = fields.merged(enquiry.fields, facts.get("fields", {}))
+    enquiry.fields_version = await kinds.demand_fields(session, kind, values)
+    enquiry.fields = values
 
 
 async def assign(

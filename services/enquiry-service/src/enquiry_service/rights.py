@@ -17,4 +17,6 @@ RUN = Permission("enquiry.reports.run", "Run reports and fetch what they found."
 
 CALENDARS = Permission("enquiry.calendars", "Add closures and proclaimed bank holidays to the calendars.", ())
 
-ALL = (FILE, READ, ANSWER, CALENDARS, SOURCES, REPORTS_READ, REPORTS_WRITE, APPROVE, RUN)
+KINDS = Permission("enquiry.kinds", "Say which kinds of enquiries there are, with their fields and targets.", ())
+
+ALL = (FILE, READ, ANSWER, CALENDARS, KINDS, SOURCES, REPORTS_READ, REPORTS_WRITE, APPROVE, RUN)

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from enquiry_service import kinds
+from enquiry_service import kinds, starters
 from enquiry_service.clock import stages
 from enquiry_service.clock.calendars import Calendar, Nation
 from enquiry_service.tables import Enquiry, EnquiryEvent
@@ -16,7 +16,7 @@ def give_date(enquiry: Enquiry, log: list[EnquiryEvent], until: date) -> None:
 
     What is overdue is taken as told: nobody is to hear of two years at once when the worker starts.
     """
-    profile = kinds.profile(enquiry.kind, enquiry.priority)
+    profile = kinds.profile(starters.OF_KEY[enquiry.kind], enquiry.priority)
     calendar = Calendar.made(profile.nations or (_NATION,), (), closures=profile.closures)
     stage = stages.read([_step(one) for one in log if one.type in stages.READ])[-1]
     found = stage.reckoned(profile, calendar, until=until)

@@ -1,7 +1,7 @@
 """/enquiry/v1/enquiries."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from enquiry_service import clocks, enquiries, rights
+from enquiry_service import clocks, enquiries, kinds, rights
+from enquiry_service.routes.kinds import Key
 from enquiry_service.tables import Enquiry
 from lodge_kit import etags
 from lodge_kit.changes import Change
 from lodge_kit.database import Session
-from lodge_kit.directory import Reference
+from lodge_kit.directory import Reference, reference
 from lodge_kit.etags import IfMatch
 from lodge_kit.idempotency import IdempotentRoute
 from lodge_kit.identity import Authenticated, Caller, requires
@@ -30,7 +31,7 @@ router = APIRouter(tags=["enquiries"], route_class=IdempotentRoute)
 
 Filer = Annotated[Caller, requires(rights.FILE)]
 
-Kind = Literal["data", "report", "fault", "access", "foi", "sar", "return"]
+Fields = Annotated[dict[str, Any], Field(description="What the kind asks for: see `fields` of /enquiry/v1/kinds.")]
 Status = Literal["new", "open", "waiting", "answered", "closed"]
 Priority = Literal["low", "normal", "high", "urgent"]
 
@@ -44,6 +45,8 @@ class EnquiryChange(Change):
     org_unit: Id | None = Field(default=None, description="For whom it is asked.")
     priority: Priority = "normal"
     received_on: date = Field(default=date.min, description="When it was received: its clock counts from there.")
+    kind: Key = Field(default="data", description="Another kind has another clock, and asks for other fields.")
+    fields: Fields = Field(default={}, description="A merge patch: null takes a field away, others stay.")
 
 
 class EnquiryIn(BaseModel):
@@ -51,7 +54,8 @@ class EnquiryIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Kind = "data"
+    kind: Key = Field(default="data", description="The key of one of /enquiry/v1/kinds.")
+    fields: Fields = Field(default={})
     title: Line = Field(min_length=3, max_length=300, examples=["Students enrolled this term, by faculty"])
     description: str = Field(default="", max_length=20_000)
     purpose: str = Field(default="", max_length=2_000, description="What the answer is needed for.")
@@ -66,12 +70,15 @@ class EnquiryOut(BaseModel):
 
     id: str
     etag: str
-    kind: Kind
+    kind: str
+    fields: Fields
+    fields_version: int | None = Field(description="Which state of the kind's fields they were held against.")
     title: str
     description: str
     purpose: str
     requester: Reference
     assignee: Reference | None
+    team: Reference | None
     org_unit: Reference | None
     priority: Priority
     status: Status
@@ -130,26 +137,32 @@ ENQUIRIES = Listing(
     },
     default="-created_at",
 )
-_Requester, _Assignee, _Unit = aliased(KnownName), aliased(KnownName), aliased(KnownName)
+_Requester, _Assignee = aliased(KnownName), aliased(KnownName)
+_Unit, _Team = aliased(KnownName), aliased(KnownName)
+
+Named = tuple[Enquiry, str | None, str | None, str | None, str | None]
+"""An enquiry, and what its requester, its assignee, its org unit and its team are called."""
 
 
-def _enquiries() -> Select[Enquiry, str | None, str | None, str | None]:
+def _enquiries() -> Select[*Named]:
     return (
-        select(Enquiry, col(_Requester.name), col(_Assignee.name), col(_Unit.name))
+        select(Enquiry, col(_Requester.name), col(_Assignee.name), col(_Unit.name), col(_Team.name))
         .outerjoin(_Requester, col(_Requester.id) == col(Enquiry.requester))
         .outerjoin(_Assignee, col(_Assignee.id) == col(Enquiry.assignee))
         .outerjoin(_Unit, col(_Unit.id) == col(Enquiry.org_unit))
+        .outerjoin(_Team, col(_Team.id) == col(Enquiry.team))
     )
 
 
-def shown(row: Row[Enquiry, str | None, str | None, str | None]) -> EnquiryOut:
+def shown(row: Row[*Named]) -> EnquiryOut:
     """Show an enquiry with the names of those concerned."""
-    enquiry, requester, assignee, unit = row[0], row[1], row[2], row[3]
+    enquiry, requester, assignee, unit, team = row[0], row[1], row[2], row[3], row[4]
     references = {
         "etag": etags.etag(enquiry),
         "requester": {"id": enquiry.requester, "name": requester or ""},
-        "assignee": {"id": enquiry.assignee, "name": assignee or ""} if enquiry.assignee else None,
-        "org_unit": {"id": enquiry.org_unit, "name": unit or ""} if enquiry.org_unit else None,
+        "assignee": reference(enquiry.assignee, assignee),
+        "team": reference(enquiry.team, team),
+        "org_unit": reference(enquiry.org_unit, unit),
     }
     return EnquiryOut.model_validate(enquiry.model_dump() | references)
 
@@ -175,18 +188,21 @@ async def create_enquiry(
 
 @router.get("/enquiries", responses=ENQUIRIES.responses)
 async def list_enquiries(
-    request: Request, by: Authenticated, today: Today, ask: Annotated[Ask, ENQUIRIES.ask],
+    request: Request, session: Session, by: Authenticated, now: Now, today: Today, ask: Annotated[Ask, ENQUIRIES.ask],
     q: Annotated[str | None, Query(max_length=200, description="Words of the title or the description.")] = None,
     status: Annotated[list[Status] | None, BeforeValidator(several), Query(description="By comma.")] = None,
-    kind: Kind | None = None,
+    kind: Key | None = None,
     requester: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
     assignee: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
+    team: Annotated[Id | None, Query(description="A group.")] = None,
     org_unit: Id | None = None,
     updated_after: AwareDatetime | None = None,
     due_before: Annotated[date | None, Query(description="Due before this day.")] = None,
     overdue: Annotated[bool | None, Query(description="Open although the day by which it was due is over.")] = None,
 ) -> Response:  # fmt: skip
     """List the enquiries that you may see: your own, and with `enquiry.read` those of your org units."""
+    if kind:
+        await kinds.demand(session, kind, "query/kind", now=now)
     found = _enquiries()
     scope = by.scope(rights.READ)
     if scope != "*":
@@ -195,10 +211,10 @@ async def list_enquiries(
         found = found.where(contains(q, col(Enquiry.title), col(Enquiry.description)))
     if status:
         found = found.where(col(Enquiry.status).in_(status))
-    for column, value in ((Enquiry.kind, kind), (Enquiry.org_unit, org_unit)):
-        if value:
-            found = found.where(col(column) == value)
-    for column, value in ((Enquiry.requester, requester), (Enquiry.assignee, assignee)):
+    for column, value in (
+        (Enquiry.kind, kind), (Enquiry.org_unit, org_unit), (Enquiry.team, team), (Enquiry.requester, requester),
+        (Enquiry.assignee, assignee),
+    ):  # fmt: skip
         if value:
             found = found.where(col(column) == by.named(value))
     if updated_after:
@@ -207,10 +223,7 @@ async def list_enquiries(
     return await ENQUIRIES.answer(request, ask, found, shown, filename="enquiries")
 
 
-def _due(
-    found: Select[Enquiry, str | None, str | None, str | None], today: date, *, before: date | None,
-    overdue: bool | None,
-) -> Select[Enquiry, str | None, str | None, str | None]:  # fmt: skip
+def _due(found: Select[*Named], today: date, *, before: date | None, overdue: bool | None) -> Select[*Named]:
     """Narrow enquiries down by their dates."""
     if before:
         found = found.where(col(Enquiry.due_on) < before)
@@ -232,7 +245,7 @@ async def change_enquiry(
     request: Request, enquiry_id: str, wanted: EnquiryChange, session: Session, by: Authenticated,
     here: Here, if_match: IfMatch, now: Now,
 ) -> Response:  # fmt: skip
-    """Change an enquiry's title, description, purpose, org unit or priority."""
+    """Change an enquiry. With another kind, priority or day of receipt its date follows."""
     enquiry = await enquiries.get(session, enquiry_id, by=by)
     etags.demand(enquiry, if_match)
     await enquiries.change(session, enquiry, wanted.model_dump(exclude_unset=True), by=by, world=here, now=now)

@@ -3,14 +3,13 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, Text
+from sqlalchemy import Column, ForeignKey, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from enquiry_service.tables.row import Row, one_of
 from lodge_kit.tables import IdText, Instant, Versioned, id_column, searched
 
-ENQUIRY_KINDS = ("data", "report", "fault", "access", "foi", "sar", "return")
 ENQUIRY_STATES = ("new", "open", "waiting", "answered", "closed")
 PRIORITIES = ("low", "normal", "high", "urgent")
 
@@ -20,7 +19,6 @@ class Enquiry(Versioned, Row, table=True):
 
     __tablename__ = "enquiry"
     __table_args__ = (
-        one_of("kind", *ENQUIRY_KINDS),
         one_of("status", *ENQUIRY_STATES),
         one_of("priority", *PRIORITIES),
         Index("ix_enquiry_status_priority", "status", "priority"),
@@ -30,6 +28,12 @@ class Enquiry(Versioned, Row, table=True):
 
     id: str = id_column()
     kind: str = Field(sa_type=Text)
+    """The key of an `EnquiryKind`: kinds are archived, never deleted."""
+    fields: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'::jsonb"))
+    )
+    fields_version: int | None = None
+    """The number of the `KindFields` that they were held against; null where it was filed before there were any."""
     title: str = Field(sa_type=Text)
     description: str = Field(sa_type=Text)
     purpose: str = Field(default="", sa_type=Text)
@@ -40,6 +44,8 @@ class Enquiry(Versioned, Row, table=True):
     priority: str = Field(default="normal", sa_type=Text)
     status: str = Field(default="new", sa_type=Text)
     assignee: str | None = Field(default=None, sa_type=IdText, index=True)
+    team: str | None = Field(default=None, sa_type=IdText, index=True)
+    """A group of access-service that looks after it, whether or not somebody of it is the assignee."""
     received_on: date
     """May be before the day of its entry: the clocks of law start here."""
     outcome: str | None = Field(default=None, sa_type=Text)
