@@ -383,7 +383,7 @@ async def test_an_explanation_says_what_is_decided_and_weighs_the_same_condition
         await build(session, house, time.now)
         for question in house.questions:
             decided = await decide(session, question, at=time.now)
-            found = await explain(session, question, When(time.now, time.now), by=auditor)
+            found = await explain(session, question, When(time.now, time.now), by=auditor, now=time.now)
             told = tell(found, zone=ZoneInfo("UTC"), now=time.now)
             assert found.finding.permit is decided.permit, question
             if decided.reason in REASONS and not (told.why_not and decided.reason is DecisionReason.PERMISSION_UNKNOWN):

@@ -222,7 +222,7 @@ class Readings:
         return Said(at, decided, explained, reached, await self.held(when))
 
     async def explained(self, person: str, unit: str, when: When) -> Explanation:
-        return await explain(self.session, self.story.question(person, unit), when, by=ALL)
+        return await explain(self.session, self.story.question(person, unit), when, by=ALL, now=self.story.time.now)
 
     async def reached(self, person: str, when: When) -> set[tuple[Any, ...]]:
         """Answer the permissions of a person by grant."""

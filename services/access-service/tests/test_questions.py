@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from fastapi import FastAPI
@@ -403,7 +403,8 @@ async def test_one_may_ask_about_oneself_and_about_others_with_the_right_only(de
     for whom in (desk.ids["alice"], "nobody"):
         asked = {"subject": whom, "action": "amend", "resource_type": "student_record"}
         assert (await stranger.get("/access/v1/explain", params=asked)).status_code == 403
-    dean = client.acting(desk.ids["bob"], {rights.GRANTS_READ.name: [science]})
+    held: dict[str, Literal["*"] | list[str]] = {rights.GRANTS_READ.name: [science], rights.EVALUATE.name: "*"}
+    dean = client.acting(desk.ids["bob"], held)
     assert [one["org_unit"]["name"] for one in (await dean.get(path)).json()["items"]] == ["Science"]
     seen = await desk.why(client=dean, org_unit=science)
     assert (seen["decision"], len(seen["paths"])) == (True, 1)
@@ -703,7 +704,7 @@ async def test_what_a_condition_saw_is_told_to_who_may_see_it(desk: Desk, client
     held = {owner: "carol@campus.example", email: "alice@campus.example"}
     assert await saw(admin) == (False, held | said)
     assert await saw(client.acting(ids["alice"])) == (False, held | said | {owner: "hidden"})
-    reader = client.acting("per_01J0000000000000000000RDR0", (rights.GRANTS_READ,))
+    reader = client.acting("per_01J0000000000000000000RDR0", (rights.GRANTS_READ, rights.EVALUATE))
     assert await saw(reader) == (False, {owner: "hidden", email: "hidden"} | said)
     assert await saw(reader, context={}) == (
         False, {owner: "hidden", email: "hidden"} | said | {"context.urgent": "missing"},

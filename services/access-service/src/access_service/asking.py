@@ -5,6 +5,7 @@ with the action `access.evaluate` on the resource type `lodge`. A key that is he
 them. About oneself anybody may ask.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import text
@@ -67,6 +68,12 @@ class Asker:
                 f"This needs the permission {rights.EVALUATE.name} for the whole institution, or in the system that is"
                 " asked about: name that one in resource.properties.system. About yourself you may always ask."
             )
+
+    async def may_in(self, systems: Collection[str]) -> bool:
+        """Say whether one may ask about others in all of these systems, and in one at least."""
+        if self.by.scope(rights.EVALUATE) == "*":
+            return True
+        return bool(systems) and set(systems) <= (await self._askable()).keys()
 
     async def _is_oneself(self, question: Question) -> bool:
         if question.subject == self.by.id:

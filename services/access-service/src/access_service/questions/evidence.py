@@ -74,6 +74,9 @@ class Permission:
     """The names of what the server holds of the subject, among what was seen."""
     registered: Collection[str] = ()
     """The names of those properties of the resource that its system registered, among what was seen."""
+    said: Collection[str] = ()
+    """The names of those properties that the question says, and that win over registered ones."""
+    system_id: str = ""
     owner: str | None = None
     """Who owns the system, and so sees what it registered."""
 
@@ -139,6 +142,10 @@ class Facet:
     recorded_of: str | None = None
 
 
+_BESIDE = frozenset({"org-unit", "environment", "outcome"})
+"""What is as the question has it, and no part of what was given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A step of a path."""
@@ -173,6 +180,16 @@ class Path:
         found = ALWAYS
         for step in self.steps:
             found &= step.periods
+        return found
+
+    @property
+    def led(self) -> Periods:
+        """Answer when it brought the permission to the subject, wherever, and on whatever condition."""
+        found = ALWAYS
+        for step in self.steps:
+            for facet in step.facets:
+                if facet.name not in _BESIDE:
+                    found &= facet.periods
         return found
 
     def misses(self, at: datetime) -> list[tuple[Step, Facet]]:

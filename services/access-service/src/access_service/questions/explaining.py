@@ -1,7 +1,7 @@
 """Why, why not, why no longer: a decision of any day, with every path and who made or ended each step of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import any_, bindparam, or_, select, union_all
@@ -9,18 +9,19 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import org_units, rights
+from access_service import org_units
 from access_service.decisions import LODGE
 from access_service.history import When
 from access_service.judging import SUBJECT_TYPES, Question
-from access_service.questions import gathering, paths
-from access_service.questions.evidence import Facet, Path, Permission, Subject
+from access_service.questions import gathering, paths, views
+from access_service.questions.evidence import Evidence, Facet, Path, Permission, Subject
 from access_service.questions.paths import Finding
 from access_service.questions.periods import NEVER
 from access_service.questions.sights import Sight, sights
+from access_service.questions.views import View
 from access_service.tables import OrgUnit, Person, ServiceAccount, System
 from access_service.tables import Permission as PermissionRow
-from lodge_kit.identity import EVERYWHERE, Caller
+from lodge_kit.identity import Caller
 from lodge_kit.tables import AuditEvent, IdText, Instant
 
 MOST_TOLD = 50
@@ -38,12 +39,16 @@ _NOTHING = Finding(at=datetime.min.replace(tzinfo=UTC), permit=False, periods=NE
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A decision with all that it rests on, or what came nearest."""
+    """A decision with all that it rests on, or what came nearest, as far as the asker may see it."""
 
     question: Question
     when: When
+    view: View
     subject: Subject | None
     permissions: Sequence[Permission] = ()
+    """Those that are meant, and that the asker may see."""
+    is_known: bool = False
+    """Whether there is a permission for that, seen or not."""
     finding: Finding = _NOTHING
     authors: Authors = field(default_factory=dict)
     """Who changed a thing at an instant, by ids."""
@@ -59,6 +64,11 @@ class Explanation:
     """What else can be done in them with that type of resource."""
 
     @property
+    def decision(self) -> bool | None:
+        """Answer the decision; None where nothing that the asker may see permits it, and of the rest it is not told."""
+        return True if self.finding.permit else False if self.view.decision or self.subject is None else None
+
+    @property
     def hidden(self) -> bool:
         """Say whether it is permitted by what the asker may not see alone."""
         return self.finding.permit and not self.finding.held
@@ -69,53 +79,53 @@ class Explanation:
         return self.finding.paths[:MOST_TOLD]
 
 
-async def explain(session: AsyncSession, question: Question, when: When, *, by: Caller) -> Explanation:
+async def explain(session: AsyncSession, question: Question, when: When, *, by: Caller, now: datetime) -> Explanation:
     """Explain what is decided of a question, as of an instant, by what was on record at another.
 
-    About others it needs `access.grants.read`, and tells of those grants only that the caller may see. Raises
-    `Forbidden`.
+    About others it needs `access.grants.read`, and what `views` demands besides. Raises `Forbidden`.
     """
     known = question.subject_type in SUBJECT_TYPES
     subject = await gathering.subject(session, question.subject, when) if known else None
-    own = question.subject == by.id or (subject is not None and subject.thing.id == by.id)
+    own = views.is_own(question, subject, by)
     if not own:
-        by.demand(rights.GRANTS_READ, _said_unit(question))
+        views.demand_reader(question, by)
+    meant = await gathering.permissions(session, question, subject, when) if subject else []
+    systems = {one.system_id for one in meant}
+    view = views.of_oneself(by) if own else await views.of_another(session, subject, systems, by=by, now=now)
     if subject is None:
-        return Explanation(question, when, None)
-    meant = await gathering.permissions(session, question, subject, when)
+        return Explanation(question, when, view, None)
     if not meant:
-        systems, actions = await _alternatives(session, question)
-        return Explanation(question, when, subject, systems=systems, actions=actions)
-    scope = "*" if own else by.scope(rights.GRANTS_READ)
-    evidence = await gathering.evidence(session, subject, meant, when, scope=scope)
-    finding = paths.find(evidence, when.as_of)
-    told = finding.paths[:MOST_TOLD]
-    standing = [Facet("standing", one.thing.active, one.thing.id) for one in meant]
-    authors = await _authors(session, [*standing, *(f for path in told for step in path.steps for f in step.facets)])
-    names = await _names(session, _mentioned(told, meant, authors))
-    roles = [role.name for role in paths.having(evidence, when.as_of)][:_MOST_ROLES]
-    seen = await _sights(session, subject, meant, by=by)
-    return Explanation(question, when, subject, meant, finding, authors, names, roles, seen)
+        return await _unknown(session, question, when, view, subject)
+    evidence = await gathering.evidence(session, subject, meant, when, view=view)
+    finding = _seen(paths.find(evidence, when.as_of), view)
+    return await _explained(session, Explanation(question, when, view, subject, finding=finding), evidence)
 
 
-async def _sights(
-    session: AsyncSession, subject: Subject, meant: Iterable[Permission], *, by: Caller
-) -> dict[str, list[Sight]]:
-    """Answer what conditions looked at, as far as `by` may read people, and what systems registered."""
-    person = await session.get(Person, subject.thing.id)
-    reads = by.may(rights.PEOPLE_READ, person.org_unit or EVERYWHERE if person else None)
-    of_subject = by.id == subject.thing.id or reads
-    return {
-        one.thing.id: sights(
-            one, of_subject=of_subject, of_resource=one.owner == by.id or by.may(rights.CATALOGUE_READ)
-        )
-        for one in meant
-    }
+async def _explained(session: AsyncSession, found: Explanation, evidence: Evidence) -> Explanation:
+    """Tell who did what, and what there is besides, as far as the asker may see it."""
+    at, view, meant = found.when.as_of, found.view, evidence.permissions
+    is_known = view.catalogue or any(at in one.thing.active & one.means for one in meant)
+    led = {path.permission.thing.id for path in found.finding.paths}
+    seen = [one for one in meant if view.catalogue or one.thing.id in led]
+    standing = [Facet("standing", one.thing.active, one.thing.id) for one in seen]
+    steps = [step for path in found.told for step in path.steps]
+    authors = await _authors(session, [*standing, *(facet for step in steps for facet in step.facets)])
+    names = await _names(session, _mentioned(found.told, seen, authors))
+    roles = [role.name for role in paths.having(evidence, at)][:_MOST_ROLES] if view.catalogue else []
+    looked_at = {one.thing.id: sights(one, of_subject=view.subject, of_resource=view.resource(one)) for one in seen}
+    return replace(
+        found, permissions=seen, is_known=is_known, authors=authors, names=names, roles=roles, sights=looked_at
+    )
 
 
-def _said_unit(question: Question) -> str | None:
-    unit = question.resource_properties.get("org_unit")
-    return unit if isinstance(unit, str) else None
+def _seen(finding: Finding, view: View) -> Finding:
+    """Leave those paths out that say more of the catalogue than the asker may read."""
+    return finding if view.catalogue else replace(finding, paths=[path for path in finding.paths if path.led])
+
+
+async def _unknown(session: AsyncSession, question: Question, when: When, view: View, subject: Subject) -> Explanation:
+    systems, actions = await _alternatives(session, question) if view.catalogue else ([], [])
+    return Explanation(question, when, view, subject, systems=systems, actions=actions)
 
 
 async def _authors(session: AsyncSession, facets: Iterable[Facet]) -> Authors:

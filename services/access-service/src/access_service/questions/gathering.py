@@ -1,7 +1,7 @@
 """Evidence about one question, read from what is and what was: a few statements, each for one thing's own rows."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from access_service.judging import Candidate, Question, effective
 from access_service.past import Link
 from access_service.questions.evidence import Evidence, Grant, Permission, State, Subject, Thing, Way
 from access_service.questions.periods import ALWAYS, NEVER, Periods
+from access_service.questions.views import View
 from access_service.tables import Group, OrgUnit, Person, Resource, Role, ServiceAccount, System
 from access_service.tables import Permission as PermissionRow
 from lodge_kit.identity import Scope
@@ -96,14 +97,15 @@ async def _permission(
     said = question.resource_properties.keys() if then.request_wins else ()
     return Permission(
         thing, then.system, means, unit, {}, environment, then.condition, outcome, seen,
-        attributes=about.attributes.keys(), registered=candidate.registered.keys() - said, owner=then.owner,
+        attributes=about.attributes.keys(), registered=candidate.registered.keys() - said, said=said,
+        system_id=then.system_id, owner=then.owner,
     )  # fmt: skip
 
 
 async def evidence(
-    session: AsyncSession, found: Subject, meant: list[Permission], when: When, *, scope: Scope
+    session: AsyncSession, found: Subject, meant: Sequence[Permission], when: When, *, view: View
 ) -> Evidence:
-    """Answer all that bears on whether the subject had one of the permissions; `scope` is what the asker may see."""
+    """Answer all that bears on whether the subject had one of the permissions, as far as the asker may know of it."""
     contains = await _links(session, past.CONTAINS, {one.thing.id for one in meant}, when)
     inherits: Spans = {}
     roles = fresh = {outer for outer, _ in contains}
@@ -117,7 +119,8 @@ async def evidence(
         below[outer][inner] = Periods.of(spans)
     things, everyones = await _roles(session, roles, when)
     ways = [Way(role, None) for role in everyones if found.thing.kind == "person"]
-    ways += await _given(session, found.thing.id, things, when, scope=scope)
+    given = await _given(session, found.thing.id, things, when, scope=view.grants)
+    ways += [way for way in given if way.visible or view.decision]
     return Evidence(
         found, meant, things, {pair: Periods.of(spans) for pair, spans in contains.items()}, below, ways
     )  # fmt: skip

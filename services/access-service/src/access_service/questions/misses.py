@@ -108,6 +108,7 @@ class Misses:
         if facet.name == "environment" and path.way.grant:
             there = permission.environment
             other = f"not in {there}" if there else "and the question names no environment"
+            other = self._kept("environment", permission) or other
             return Why.OTHER_ENVIRONMENT, f"{step.name} is held in {path.way.grant.environment} only, {other}"
         if facet.name == "meaning":
             return self._changed(step.name)
@@ -158,6 +159,8 @@ class Misses:
 
     def _other_unit(self, unit: str, path: Path, step: Step, facet: Facet) -> str:
         held, asked = f"{step.name} is held for {unit} only", path.permission.unit
+        if kept := self._kept("org_unit", path.permission):
+            return f"{held}, {kept}"
         if asked is None:
             return f"{held}, and the question names no org unit"
         name, turn = self.name(asked) or asked, facet.periods.turn(self.of.when.as_of)
@@ -165,6 +168,12 @@ class Misses:
             return f"{held}, not for {name}"
         since = "from" if turn > self.of.when.as_of else "until"
         return f"{held}, of which {name} was a part only {since} {self.calendar.day(turn)}"
+
+    def _kept(self, name: str, permission: Permission) -> str | None:
+        """Tell that a system registered a place of the resource which the asker may not read; None where it is told."""
+        if name not in permission.registered or self.of.view.resource(permission):
+            return None
+        return f"and {permission.system} has {self.of.question.resource} registered as being elsewhere"
 
     def _link(self, path: Path, step: Step, facet: Facet) -> Miss:
         """Tell that a role did not inherit from another, or contain the permission."""

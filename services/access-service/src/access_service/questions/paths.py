@@ -31,8 +31,6 @@ class Finding:
     """When the subject held the permission, as far as the asker may see."""
     paths: Sequence[Path]
     """Those that hold first, then those that miss least; only what the asker may see."""
-    hidden: bool = False
-    """Whether there are ways that the asker may not see."""
 
     @property
     def held(self) -> list[Path]:
@@ -47,7 +45,7 @@ class Finding:
 
 def find(evidence: Evidence, at: datetime) -> Finding:
     """Answer what held at an instant and what nearly did."""
-    permit, hidden, periods, paths = False, False, NEVER, list[Path]()
+    permit, periods, paths = False, NEVER, list[Path]()
     for permission in evidence.permissions:
         reach = _reach(evidence, permission)
         for way in evidence.ways:
@@ -55,11 +53,10 @@ def find(evidence: Evidence, at: datetime) -> Finding:
                 continue
             held = _before(evidence, way) & _beside(way, permission) & reach[way.role]
             permit = permit or at in held
-            hidden = hidden or not way.visible
             if way.visible:
                 periods |= held
                 paths += _paths(evidence, way, permission, reach[way.role], at)
-    return Finding(at, permit, periods, sorted(paths, key=lambda path: _rank(path, at)), hidden)
+    return Finding(at, permit, periods, sorted(paths, key=lambda path: _rank(path, at)))
 
 
 def having(evidence: Evidence, at: datetime) -> list[Thing]:

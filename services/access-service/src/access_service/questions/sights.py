@@ -13,6 +13,7 @@ LONGEST = 2_000
 
 Name = tuple[str, ...]
 _MISSING = object()
+_REGISTERED: Name = ("resource", "properties")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ def sights(permission: Permission, *, of_subject: bool, of_resource: bool) -> li
     """Answer what the condition of a permission looked at.
 
     What the question itself says is told to whoever asked it; what the server holds `of_subject` and `of_resource`
-    only to those who may see it.
+    only to those who may see it. Others are not told either whether anything is registered of a resource.
     """
     if permission.condition is None:
         return []
@@ -36,13 +37,15 @@ def sights(permission: Permission, *, of_subject: bool, of_resource: bool) -> li
     if not of_subject:
         kept += [("subject", *way, name) for way in ((), ("properties",)) for name in permission.attributes]
     if not of_resource:
-        kept += [("resource", "properties", name) for name in permission.registered]
-    return [_sight(name, permission.seen, kept) for name in conditions.looks_at(permission.condition)]
+        kept.append(_REGISTERED)
+    said = [(*_REGISTERED, name) for name in permission.said]
+    return [_sight(name, permission.seen, kept, said) for name in conditions.looks_at(permission.condition)]
 
 
-def _sight(name: Name, seen: Mapping[str, Any], kept: Iterable[Name]) -> Sight:
+def _sight(name: Name, seen: Mapping[str, Any], kept: Iterable[Name], told: Iterable[Name]) -> Sight:
     said = ".".join(name)
-    if any(all(one == other for one, other in zip(name, hidden, strict=False)) for hidden in kept):
+    is_kept = any(all(one == other for one, other in zip(name, hidden, strict=False)) for hidden in kept)
+    if is_kept and not any(name[: len(one)] == one for one in told):
         return Sight(said, "hidden")
     value: Any = seen
     for part in name:

@@ -57,9 +57,11 @@ def _beginning(explanation: Explanation, misses: Misses, now: datetime) -> str:
     where = f" in {systems[0]}" if systems else ""
     deed = f"{_plain(asked.action)} {_plain(asked.resource_type)} {asked.resource}".rstrip() + where
     no = "" if permit else f"{_no(explanation)} "
+    seen = "As far as you may see, " if explanation.decision is None else ""
     if at == now:
-        return f"{misses.who} may {no}{deed}"
-    when = _capital(f"{misses.calendar.moment(at)} {misses.who}")
+        return f"{seen}{misses.who} may {no}{deed}"
+    when = f"{misses.calendar.moment(at)} {misses.who}"
+    when = f"{seen}{when}" if seen else _capital(when)
     if at < now:
         return f"{when} was {no}allowed to {deed}"
     return f"{when} will {no}be allowed to {deed}, as far as is known"
@@ -119,7 +121,7 @@ def _chain(steps: Sequence[Step]) -> str:
 
 def _denied(explanation: Explanation, misses: Misses) -> tuple[Why, str]:
     subject, nearest = explanation.subject, explanation.finding.nearest
-    if not explanation.permissions or subject is None:
+    if not explanation.is_known or subject is None:
         return _no_permission(explanation)
     missing = misses.path(nearest) if nearest else []
     if explanation.when.as_of not in subject.thing.active:
@@ -150,6 +152,9 @@ def _besides(explanation: Explanation, misses: Misses, told: Why) -> str:
 
 def _no_permission(explanation: Explanation) -> tuple[Why, str]:
     asked, systems = explanation.question, explanation.systems
+    if not explanation.view.catalogue:
+        where = "no system of Lodge" if asked.system is None else f"no system “{asked.system}” of Lodge"
+        return Why.PERMISSION_UNKNOWN, f"{where} has a permission for that."
     if asked.system is not None and not systems:
         return Why.SYSTEM_UNKNOWN, f"Lodge has no system “{asked.system}”."
     where = systems[0] if asked.system is not None else "no system of Lodge"
@@ -162,15 +167,17 @@ def _no_permission(explanation: Explanation) -> tuple[Why, str]:
 
 def _never(explanation: Explanation, misses: Misses) -> tuple[Why, str]:
     unusable = [misses.permission(one) for one in explanation.permissions]
-    if unusable[0] and all(unusable):
+    if unusable and unusable[0] and all(unusable):
         why, clause = unusable[0]
         return why, f"{clause}."
     return Why.NEVER_GIVEN, _never_given(explanation, misses)
 
 
 def _never_given(explanation: Explanation, misses: Misses) -> str:
-    seen = ", as far as you may see" if explanation.finding.hidden else ""
+    seen = "" if explanation.view.whole else ", as far as you may see"
     given = f"no role that contains it was ever given to {misses.who}{seen}."
+    if not explanation.view.catalogue:
+        return f"{given} Ask the support team for a role that does."
     roles = explanation.roles
     if not roles:
         return f"{given} No role contains it."

@@ -50,7 +50,7 @@ class ConditionInput(BaseModel):
 
     name: str = Field(examples=["subject.email"])
     state: Literal["seen", "missing", "hidden", "too-long"] = Field(
-        description="hidden: what Lodge holds of the subject or the resource, and you may not read."
+        description="hidden: what Lodge may hold of the subject or the resource, and you may not read."
     )
     value: Any = Field(default=None, description="What stood there, where it was seen.")
 
@@ -83,7 +83,9 @@ class ExplainedPath(BaseModel):
 class Explained(BaseModel):
     """A decision with all that it rests on, or what came nearest."""
 
-    decision: bool
+    decision: bool | None = Field(
+        description="null: nothing that you may see permits it, and what other grants do you may not ask."
+    )
     reason: Why = Field(description="A stable code; there may be more of them.")
     sentence: str = Field(
         description="For people.", examples=["Ann may amend record 4711 in Records: Bob gave Ann the role Clerk."]
@@ -91,7 +93,7 @@ class Explained(BaseModel):
     as_of: datetime
     known_at: datetime
     subject: Reference | None
-    permissions: list[Reference] = Field(description="Those that the question may mean.")
+    permissions: list[Reference] = Field(description="Those that the question may mean, as far as you may see.")
     held: list[Period] = Field(description="All periods in which it was held, is, or will be, as far as is known.")
     paths: list[ExplainedPath] = Field(description="Those that hold first, then those that miss least.")
     more_paths: int = Field(description="How many are not told: the answer has the first 50.")
@@ -108,7 +110,11 @@ async def get_explanation(
     org_unit: Annotated[str | None, Query(max_length=500, description="Where the thing is.")] = None,
     environment: Annotated[str | None, Query(max_length=500, description="In which installation it is.")] = None,
 ) -> Explained:  # fmt: skip
-    """Say why somebody may do something, why not, or why no longer. About oneself anybody may ask."""
+    """Say why somebody may do something, why not, or why no longer; only what you may read otherwise is told.
+
+    About oneself anybody may ask. About others it needs `access.grants.read`, and either `access.evaluate` in the
+    systems that are meant, or `access.people.read` and `access.catalogue.read`.
+    """
     place = {"system": system, "org_unit": org_unit, "environment": environment}
     question = Question(
         by.named(subject), action, resource_type, resource_id,
@@ -133,11 +139,11 @@ async def explain_evaluation(asked: Explain, session: Session, here: Here, by: A
 async def _explained(
     session: AsyncSession, here: World, question: Question, when: When, *, by: Caller, now: datetime
 ) -> Explained:
-    found = await explain(session, question, when, by=by)
+    found = await explain(session, question, when, by=by, now=now)
     told = tell(found, zone=here.settings.time_zone, now=now)
     subject = found.subject.thing if found.subject else None
     return Explained(
-        decision=found.finding.permit, reason=told.why, sentence=told.sentence,
+        decision=found.decision, reason=told.why, sentence=told.sentence,
         as_of=when.as_of, known_at=when.known_at, subject=reference(subject.id, subject.name) if subject else None,
         permissions=[Reference(id=one.thing.id, name=one.thing.name) for one in found.permissions],
         held=[_period(span) for span in found.finding.periods.spans],
