@@ -38,7 +38,7 @@ from tests.benchmarks.processes import Started, cpu_seconds, database_server, de
 from tests.benchmarks.processes import started as start
 from tests.benchmarks.seen import end_seen
 
-OURS, CASBIN, BARE = 8_000, 400, 16_000
+OURS, CASBIN, BARE = 8_000, 1_000, 16_000
 """Questions a round: enough for the kernel's account of CPU, which ticks a hundred times a second."""
 BATCHES = 1_000
 SEARCHES = 200
@@ -138,8 +138,8 @@ async def _singles(setting: Setting, questions: Sequence[Question], tell: Tell) 
     ours = Answering(setting.lodge, lambda: ask.all(questions[:OURS]))
     casbin = Answering(setting.casbin, lambda: fire(setting.casbin_port, casbins, connections=CONNECTIONS))
     bare = Answering(setting.bare, lambda: fire(setting.bare_port, raw, connections=CONNECTIONS))
-    value, peer = await in_turn(ours.rate, casbin.rate, rounds=5, within=40, tell=tell)
-    again, least = await in_turn(ours.rate, bare.rate, rounds=5, within=40, tell=tell)
+    value, peer = await in_turn(ours.rate, casbin.rate, rounds=7, within=60, tell=tell)
+    again, least = await in_turn(ours.rate, bare.rate, rounds=7, within=60, tell=tell)
     return [
         Figure("decisions-http", value, _UNIT, "pycasbin FastEnforcer behind the same route", peer),
         Figure("decisions-p99", ours.p99, _P99, "pycasbin FastEnforcer behind the same route", casbin.p99),
@@ -152,7 +152,7 @@ async def _several(
 ) -> list[Figure]:
     several = Answering(setting.lodge, lambda: setting.ask.batches(batches), each=ITEMS)
     single = Answering(setting.lodge, lambda: setting.ask.all(questions[:OURS]))
-    value, peer = await in_turn(several.rate, single.rate, rounds=5, within=40, tell=tell)
+    value, peer = await in_turn(several.rate, single.rate, rounds=7, within=60, tell=tell)
     return [
         Figure("evaluations-batch", value, _UNIT, "single evaluations of the same process", peer),
         Figure("evaluations-p99", several.p99, _P99, "single evaluations of the same process", single.p99),

@@ -160,19 +160,18 @@ class Gate:
         status = exchange.status or 499  # the caller left before an answer; nginx's number for it
         self._metrics.record(exchange.route, scope["method"], status, seconds)
         client = scope.get("client")
-        self._log.record(
-            cause,
-            method=scope["method"],
-            path=scope["raw_path"].decode("ascii", "replace"),
-            status=status,
-            ms=round(seconds * 1000, 2),
-            bytes=exchange.bytes_sent,
-            service=exchange.service,
-            caller=exchange.caller,
-            client=exchange.client,
-            address=exchange.address or (client[0] if client else ""),
-            **_LEFT if exchange.left else {},
-        )
+        facts = {
+            "method": scope["method"],
+            "path": scope["raw_path"].decode("ascii", "replace"),
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "bytes": exchange.bytes_sent,
+            "service": exchange.service,
+            "caller": exchange.caller,
+            "client": exchange.client,
+            "address": exchange.address or (client[0] if client else ""),
+        }
+        self._log.record(cause, facts | _LEFT if exchange.left else facts)
 
 
 def _echoing(exchange: Exchange) -> Send:

@@ -7,7 +7,7 @@ Paths only: a query may hold a token.
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,7 +38,7 @@ class AccessLog:
         self._gathered: list[tuple[float, Cause, Facts]] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def record(self, cause: Cause, **facts: Any) -> None:
+    def record(self, cause: Cause, facts: Facts) -> None:
         """Take down one request."""
         self._gathered.append((time.time(), cause, facts))
         if len(self._gathered) >= _MOST:
@@ -55,7 +55,7 @@ class AccessLog:
         if gathered:
             for _, _, facts in gathered if self._also else ():
                 self._also(facts)  # type: ignore[misc]  # it is there
-            sys.stdout.write("".join([self._written(self._line(*one)) + "\n" for one in gathered]))
+            sys.stdout.write(self._written([self._line(*one) for one in gathered]))
             sys.stdout.flush()
 
     def _line(self, at: float, cause: Cause, facts: Facts) -> dict[str, Any]:
@@ -71,10 +71,14 @@ class AccessLog:
 _encoder = msgspec.json.Encoder()
 
 
-def _json(line: dict[str, Any]) -> str:
-    return _encoder.encode(line).decode()
+def _json(lines: Sequence[Facts]) -> str:
+    return _encoder.encode_lines(lines).decode()
 
 
-def _text(line: dict[str, Any]) -> str:
+def _text(lines: Sequence[Facts]) -> str:
+    return "".join(map(_text_of, lines))
+
+
+def _text_of(line: Facts) -> str:
     facts = " ".join(f"{name}={value}" for name, value in line.items() if name not in _HEAD)
-    return "{timestamp:%Y-%m-%dT%H:%M:%S.%fZ} [{level:<9}] {event} [{logger}] {facts}".format(**line, facts=facts)
+    return "{timestamp:%Y-%m-%dT%H:%M:%S.%fZ} [{level:<9}] {event} [{logger}] {facts}\n".format(**line, facts=facts)

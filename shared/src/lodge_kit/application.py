@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from fastapi import APIRouter, Depends, FastAPI, Response
@@ -40,6 +40,23 @@ _DOCUMENTED: dict[int | str, dict[str, Any]] = {
 }
 
 
+RawHeaders = Sequence[tuple[bytes, bytes]]
+"""As ASGI has them: names in lower case."""
+PromptAnswer = Callable[[RawHeaders, bytes], tuple[str, bytes] | None]
+"""Given a request's headers and its whole body, answers the request's id and the JSON of a 200, or None."""
+
+
+class Front(Protocol):
+    """What lies before the routes of a service (pure ASGI): it accounts itself for what it answers."""
+
+    @property
+    def prompt(self) -> Mapping[bytes, PromptAnswer]:
+        """What answers a POST to a target at once, without a wait; where it has no answer, the request is served."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+
+
 @dataclass(frozen=True)
 class Service:
     """What makes one service different from the others at its edge."""
@@ -55,17 +72,14 @@ class Service:
     """Routers under /internal/v1, which the gateway never routes to."""
     rooted: Sequence[APIRouter] = field(default=())
     """Routers whose whole paths a standard says, as /.well-known/authzen-configuration."""
-    front: "Callable[[App, ASGIApp], ASGIApp] | None" = None
-    """Given the app and its routes, answers what lies before them: for what no framework answers fast enough.
-
-    Pure ASGI; it accounts itself for what it answers (`app.state.account`).
-    """
+    front: "Callable[[App, ASGIApp], Front] | None" = None
+    """Given the app and its routes, answers what lies before them: for what no framework answers fast enough."""
 
 
 class App(FastAPI):
     """FastAPI, and what lies before it."""
 
-    front: ASGIApp | None = None
+    front: Front | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

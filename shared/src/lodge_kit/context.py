@@ -30,11 +30,11 @@ def cause(request_id: str | None, traceparent: str | None) -> Cause:
 
     An `X-Request-Id` that is not `[\\w.-]{1,64}` is replaced: it goes into logs and headers.
     """
-    chance = f"{getrandbits(320):080x}"  # no secret: only to be told apart
+    chance = f"{getrandbits(192):048x}"  # no secret: only to be told apart
     known_id = request_id if request_id and _SAFE_ID.fullmatch(request_id) else chance[:32]
     if traceparent and _TRACEPARENT.fullmatch(traceparent):
         return Cause(known_id, traceparent)
-    return Cause(known_id, f"00-{chance[32:64]}-{chance[64:]}-01")
+    return Cause(known_id, f"00-{chance[:32]}-{chance[32:]}-01")
 
 
 def cause_of(headers: Iterable[tuple[bytes, bytes]]) -> Cause:

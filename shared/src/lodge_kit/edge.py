@@ -47,7 +47,8 @@ class Account:
             self.metrics.note(route, method, status, seconds)
         else:
             ms = round(seconds * 1000, 2)
-            self.lines.record(cause, method=method, path=path, route=route, status=status, ms=ms, caller=caller)
+            facts = {"method": method, "path": path, "route": route, "status": status, "ms": ms, "caller": caller}
+            self.lines.record(cause, facts)
 
     def text(self) -> bytes:
         """Write down the metrics, in Prometheus' text form."""

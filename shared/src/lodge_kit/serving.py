@@ -2,20 +2,24 @@
 
 import asyncio
 import gc
+from collections.abc import Mapping
 from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lodge_kit.application import App
+from lodge_kit import logs
+from lodge_kit.application import App, PromptAnswer
+
+log = logs.logger(__name__)
 
 
 def serve(app: App, *, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are finished first."""
     config = uvicorn.Config(
         app.front or app, host=host, port=port, log_config=None, access_log=False, server_header=False,
-        proxy_headers=False, timeout_graceful_shutdown=20, backlog=2048, http=InOneWrite,
+        proxy_headers=False, timeout_graceful_shutdown=20, backlog=2048, http=Prompt,
     )  # fmt: skip
     settle()
     Server(config, app).run()
@@ -29,7 +33,130 @@ class InOneWrite(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # of a TCP server
         """Begin a connection."""
-        super().connection_made(cast(asyncio.Transport, _Gathering(transport, self.loop)))
+        self._gathering = _Gathering(transport, self.loop)
+        super().connection_made(cast(asyncio.Transport, self._gathering))
+
+
+_ANSWER = b"HTTP/1.1 200 OK\r\n%bcontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
+
+
+class Prompt(InOneWrite):
+    """Answers in the turn in which a request came whole what the app can say without waiting (`Front.prompt`).
+
+    A task for each request, and what it waits by, is otherwise half of what a small answer costs. What the app has
+    no prompt answer for goes on as any request does, and so does one that did not come in one piece.
+    """
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._prompt: Mapping[bytes, PromptAnswer] = getattr(self.config.app, "prompt", {})
+        self._held: PromptAnswer | None = None
+        self._body = b""
+        self._default_headers: object = None
+        self._written_defaults = b""
+        self._answered = 0.0
+        """When the last prompt answer was given, by the loop's clock; 0 where there came another request since."""
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._answered = 0.0
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
+    def on_headers_complete(self) -> None:
+        """Hold back what may be answered at once until its body is there, which is in a moment or not at once."""
+        answering = self._prompt.get(self.url)
+        if answering is not None and self._is_plain():
+            self._held, self._body = answering, b""
+        else:
+            self._as_usual()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        if self._held is None:
+            super().on_body(body)
+        else:
+            self._body += body
+
+    def on_message_complete(self) -> None:
+        """Answer, where there is something to say at once."""
+        if self._held is None:
+            super().on_message_complete()
+            return
+        try:
+            answer = self._held(self.headers, self._body)
+        except Exception:
+            log.exception("a prompt answer failed: the request is served as usual")
+            answer = None
+        if answer is None:
+            self._pass_on()
+            super().on_message_complete()
+            return
+        self._held = None
+        request_id, body = answer
+        self._gathering.write_now(_ANSWER % (self._defaults(), len(body), request_id.encode(), body))
+        self.server_state.total_requests += 1
+        self._answered = self.loop.time()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; what is held back still has not come whole."""
+        timer, self.timeout_keep_alive_task = self.timeout_keep_alive_task, None
+        super().data_received(data)
+        if self._held is not None and not self.transport.is_closing():  # it is, where the rest could not be read
+            self._pass_on()
+        if not self._answered:
+            if timer is not None:
+                timer.cancel()
+        elif timer is None:
+            self._await_more(self.timeout_keep_alive)
+        else:
+            self.timeout_keep_alive_task = timer  # it will see; a new one for each answer costs as much as to decide
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which nothing came for long enough."""
+        left = self._answered + self.timeout_keep_alive - self.loop.time()
+        if self._answered and left > 0:
+            self._await_more(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _await_more(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _is_plain(self) -> bool:
+        """Say whether this is the only request under way on its connection, which will stay open, and nothing odd."""
+        parser = self.parser
+        return (
+            parser.get_method() == b"POST"
+            and (self.cycle is None or self.cycle.response_complete)  # type: ignore[redundant-expr]  # None at first
+            and not self.expect_100_continue
+            and parser.should_keep_alive()
+            and not parser.should_upgrade()
+            and parser.get_http_version() == "1.1"
+        )
+
+    def _as_usual(self) -> None:
+        """Have the request served, its head being complete."""
+        url, headers, expect_100_continue = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()  # what an app is told of a request is made only here: a prompt answer needs none
+        self.url, self.expect_100_continue = url, expect_100_continue
+        self.headers.extend(headers)
+        super().on_headers_complete()
+
+    def _defaults(self) -> bytes:
+        """Answer the headers that every answer has: the date, which is another one each second."""
+        headers = self.server_state.default_headers
+        if headers is not self._default_headers:
+            self._default_headers = headers
+            self._written_defaults = b"".join([b"%b: %b\r\n" % header for header in headers])
+        return self._written_defaults
+
+    def _pass_on(self) -> None:
+        """Have what was held back served as any request is."""
+        self._held = None
+        self._as_usual()
+        if self._body:
+            super().on_body(self._body)
+            self._body = b""
 
 
 class _Gathering:
@@ -49,6 +176,13 @@ class _Gathering:
         if not self._gathered:
             self._loop.call_soon(self._flush)
         self._gathered.append(data)
+
+    def write_now(self, data: bytes) -> None:
+        """Send this whole answer, unless there is something to be sent before it."""
+        if self._gathered:
+            self.write(data)
+        else:
+            self._transport.write(data)
 
     def close(self) -> None:
         """Send what is left, and end."""

@@ -48,9 +48,10 @@ class Index:
         holder.settle(at, changes=self.changes, everyone=self.model.everyone)
         if not (holder.everywhere | holder.somewhere) & asked.givers:
             return Decision(False, DecisionReason.NOT_HELD, holder.id)  # noqa: FBT003
-        if holder.everywhere & asked.unconditionally and not (asked.everyones or holder.somewhere & asked.givers):
+        free = holder.everywhere & asked.unconditionally
+        if free and not (asked.everyones or holder.somewhere & asked.givers):
             # Without scopes and conditions the oldest grant comes first (`Candidate.rank`).
-            return Decision(True, DecisionReason.HELD, holder.id, self._oldest(asked, holder, at))  # noqa: FBT003
+            return Decision(True, DecisionReason.HELD, holder.id, self._oldest(asked, holder, free, at))  # noqa: FBT003
         candidates = [one for each in asked.permissions for one in self._candidates(each, holder, question, at)]
         # What a condition sees is read only where there is one.
         seen = holder.attributes() if any(one.condition is not None for one in candidates) else _NONE
@@ -73,18 +74,17 @@ class Index:
         holder = self.subjects.find(question.subject)
         return holder if holder is not None and holder.active else None
 
-    def _oldest(self, asked: Asked, holder: Holder, at: int) -> Path:
-        """Answer the path by the oldest grant of those that hold everywhere, without a condition."""
-        oldest = holder.oldest(asked.free, at)
-        group = None
-        for one in holder.groups:
-            if one.everywhere & asked.unconditionally:
-                found = one.oldest(asked.free, at)
-                if found is not None and (oldest is None or found < oldest):
-                    oldest, group = found, one.id
-        assert oldest is not None  # noqa: S101 - the sums said that there is one
-        grant, role = oldest
+    def _oldest(self, asked: Asked, holder: Holder, roles: int, at: int) -> Path:
+        """Answer the path by the oldest grant of these roles, which the holder has everywhere."""
+        found = []
+        for one in holder.given():
+            for role in bits(one.everywhere & roles):
+                grant = one.oldest(role, at)
+                if grant is not None:
+                    found.append((grant, role, one))
+        grant, role, giver = found[0] if len(found) == 1 else min(found, key=lambda one: one[0])
         meant = asked.first_free(role)
+        group = None if giver is holder else giver.id
         return Path(grant.decode(), group, self.model.way(meant, role), meant.named.id, meant.named.system)
 
     def _place(

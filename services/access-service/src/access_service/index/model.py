@@ -72,7 +72,7 @@ class Meant:
 class Asked:
     """All permissions that a question means, and the roles that give any of them, a bit for each."""
 
-    __slots__ = ("conditionally", "everyones", "free", "givers", "permissions", "unconditionally")
+    __slots__ = ("conditionally", "everyones", "givers", "permissions", "unconditionally")
 
     def __init__(self, permissions: Sequence[Meant], everyone: int) -> None:
         self.permissions = permissions
@@ -80,8 +80,6 @@ class Asked:
         """Roles that give one which has no condition."""
         self.conditionally = _joined(one for one in permissions if one.named.condition is not None)
         self.givers = self.unconditionally | self.conditionally
-        self.free = frozenset(bits(self.unconditionally))
-        """Those that give one without a condition, as numbers."""
         self.everyones = bool(self.givers & everyone)
         """Whether a role that everybody has is among the givers."""
 

@@ -25,6 +25,8 @@ _REQUESTABLE = timedelta(hours=1)
 """How long what a denial says of asking for access is worth anything."""
 
 _DISPLAY = {"title": "Ask for access", "description": "Ask for a role that allows it."}
+_PLACES = ("system", "org_unit", "environment")
+"""Properties that a request for access names too."""
 _PLAIN = re.compile(r"[\w.~-]*", re.ASCII).fullmatch
 
 Semantic = Literal["execute_all", "deny_on_first_deny", "permit_on_first_permit"]
@@ -223,11 +225,10 @@ def answer(
 
 
 def _access_request(question: Question, *, portal_url: str, now: datetime) -> dict[str, Any]:
-    said = question.resource_properties
     about = {
         "subject": question.subject, "action": question.action, "type": question.resource_type,
         "resource": question.resource,
-        **{name: said[name] for name in ("system", "org_unit", "environment") if isinstance(said.get(name), str)},
+        **{n: text for n, text in question.resource_properties.items() if n in _PLACES and isinstance(text, str)},
     }  # fmt: skip
     # Hardly any of these has to be quoted, and to look at each takes longer than to decide.
     is_plain = _PLAIN("".join(about.values()))

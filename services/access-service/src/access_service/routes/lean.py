@@ -7,6 +7,7 @@ trusted now. All else goes on to the routes (`decisions`) as it came, which have
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from access_service.process import Process
 from access_service.routes import decisions
 from access_service.routes.decisions import MOST_EVALUATIONS
 from lodge_kit import context
+from lodge_kit.application import PromptAnswer, RawHeaders
 from lodge_kit.clock import Clock
 from lodge_kit.context import Cause
 from lodge_kit.edge import Account
@@ -81,15 +83,17 @@ class Unusual(Exception):  # noqa: N818 - it is none: the routes will say what i
     """Not for here."""
 
 
-class Asked:
+class Asked(msgspec.Struct, gc=False):
     """One request that is answered here."""
 
-    __slots__ = ("at", "by", "cause", "index", "moment", "own", "portal")
-
-    def __init__(self, own: Process, portal: str, index: Index, by: Caller, cause: Cause, at: datetime) -> None:
-        self.own, self.portal = own, portal
-        self.index, self.by, self.cause = index, by, cause
-        self.at, self.moment = at, moment(at)
+    own: Process
+    portal: str
+    index: Index
+    by: Caller
+    cause: Cause
+    at: datetime
+    moment: int
+    """The same as the index has it."""
 
     def evaluation(self, body: bytes) -> bytes:
         """Answer one question."""
@@ -142,6 +146,9 @@ class Lean:
         self._verifier: Verifier = app.state.verifier
         self._own = process.of(app.state.world)
         self._portal: str = app.state.world.settings.portal_url
+        self.prompt: dict[bytes, PromptAnswer] = {
+            path.encode(): partial(self._answer, path, answered) for path, answered in _ANSWERED.items()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an evaluation, or have it answered."""
@@ -149,41 +156,53 @@ class Lean:
             await self._routes(scope, receive, send)
             return
         path = scope["path"]
-        answered = _ANSWERED.get(path) if scope["method"] == "POST" else None
-        if answered is None:
+        answering = self.prompt.get(scope["raw_path"]) if scope["method"] == "POST" else None
+        if answering is None:
             only_asks = path.startswith(_ASKING)
             await self._routes(scope, receive, send if only_asks else self._unsettling(send))
             return
-        began = time.perf_counter()
         read: list[Message] = []
-        try:
-            asked = self._asked(scope) or await self._verified(scope)
-            body = answered(asked, await _body(receive, read))
-        except (Unusual, Problem, msgspec.MsgspecError, UnicodeDecodeError):
+        body = None if scope["query_string"] else await _body(receive, read)
+        answer = None
+        if body is not None and await self._is_known(scope["headers"]):
+            answer = answering(scope["headers"], body)
+        if answer is None:
             await self._routes(scope, _again(read, receive), send)
             return
+        request_id, body = answer
         headers = [
             (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)),
-            (b"x-request-id", asked.cause.request_id.encode()),
+            (b"x-request-id", request_id.encode()),
         ]  # fmt: skip
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def _answer(
+        self, path: str, answered: Callable[[Asked, bytes], bytes], headers: RawHeaders, body: bytes
+    ) -> tuple[str, bytes] | None:
+        """Answer what is as usual, and account for it; None where it is for the routes."""
+        began = time.perf_counter()
+        try:
+            asked = self._asked(headers)
+            if asked is None or len(body) > LARGEST or _NUL in body:
+                return None
+            answer = answered(asked, body)
+        except (Unusual, msgspec.MsgspecError, UnicodeDecodeError):
+            return None
         self._account.note(
             asked.cause, route=path, method="POST", path=path, status=200, caller=asked.by.id,
             seconds=time.perf_counter() - began,
         )  # fmt: skip
+        return asked.cause.request_id, answer
 
-    def _asked(self, scope: Scope) -> Asked | None:
-        """Answer who asks, of which index; None where the caller's token was not seen before.
-
-        Raises `Unusual` where it is not for here.
-        """
+    def _asked(self, headers: RawHeaders) -> Asked | None:
+        """Answer who asks, of which index; None where it is not for here."""
         at = self._clock()
         index = self._own.keeper.current(at) if self._own.keeper else None
-        if index is None or scope["query_string"]:
-            raise Unusual
+        if index is None:
+            return None
         authorization = kind = request_id = traceparent = None
-        for name, value in scope["headers"]:
+        for name, value in headers:
             if name == b"authorization":
                 authorization = value
             elif name == b"content-type":
@@ -192,22 +211,21 @@ class Lean:
                 request_id = value.decode("latin-1")
             elif name == b"traceparent":
                 traceparent = value.decode("latin-1")
-        if kind not in _JSON or authorization is None:
-            raise Unusual
-        by = self._verifier.known(authorization)
-        if by is None:
+        by = self._verifier.known(authorization) if authorization is not None else None
+        if by is None or kind not in _JSON or by.scope(rights.EVALUATE) != "*":
             return None
-        if by.scope(rights.EVALUATE) != "*":
-            raise Unusual
-        return Asked(self._own, self._portal, index, by, context.cause(request_id, traceparent), at)
+        return Asked(self._own, self._portal, index, by, context.cause(request_id, traceparent), at, moment(at))
 
-    async def _verified(self, scope: Scope) -> Asked:
-        headers = dict(scope["headers"])
-        await self._verifier.caller(headers[b"authorization"].decode("latin-1"))
-        asked = self._asked(scope)
-        if asked is None:
-            raise Unusual  # it has expired meanwhile
-        return asked
+    async def _is_known(self, headers: RawHeaders) -> bool:
+        """Say whether the caller's token verifies; from then on it is known."""
+        authorization = dict(headers).get(b"authorization")
+        if authorization is None:
+            return False
+        try:
+            await self._verifier.caller(authorization.decode("latin-1"))
+        except Problem:
+            return False
+        return True
 
     def _unsettling(self, send: Send) -> Send:
         """Trust the index no more, from the answer to a change on, until it has heard of that change."""
@@ -223,19 +241,19 @@ class Lean:
         return sent
 
 
-async def _body(receive: Receive, read: list[Message]) -> bytes:
+async def _body(receive: Receive, read: list[Message]) -> bytes | None:
+    """Read a body, its messages into `read`; None where it is too large for here, or breaks off."""
     size, more = 0, True
     while more:
         message = await receive()
         read.append(message)
         if message["type"] != "http.request":
-            raise Unusual
+            return None
         size += len(message.get("body", b""))
-        more = message.get("more_body", False) and size <= LARGEST
-    body: bytes = read[0]["body"] if len(read) == 1 else b"".join(message["body"] for message in read)
-    if size > LARGEST or _NUL in body:
-        raise Unusual
-    return body
+        if size > LARGEST:
+            return None
+        more = message.get("more_body", False)
+    return b"".join(message.get("body", b"") for message in read)
 
 
 def _again(read: list[Message], receive: Receive) -> Receive:
