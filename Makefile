@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check demo bench fix migration lock conformance drill clean setup \
+.PHONY: help run test hunt check demo bench fix migration lock conformance drill clean setup \
 	check-lock check-style check-types check-imports
 
 BIN := .venv/bin
@@ -25,6 +25,9 @@ run: setup ## Set everything up and start the whole suite (LODGE_PORT, LODGE_HOM
 
 test: setup ## Run all tests, with a PostgreSQL of their own (n=2 workers; only=PATH)
 	@$(PYTEST) $(only)
+
+hunt: setup ## Try the laws with a thousand examples never tried before (only=PATH)
+	@$(PYTEST) --hypothesis-profile=hunt --timeout=1800 -m hypothesis $(only)
 
 check: setup check-lock check-style check-types check-imports ## What CI runs: lock, style, types, import contracts, tests
 	@$(PYTEST)

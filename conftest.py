@@ -4,11 +4,17 @@ import os
 import secrets
 
 import pytest
+from hypothesis import settings
 
 import gateway  # noqa: F401 - before pytest takes the folder of the same name for the package
 from lodge_kit.testing.databases import RUN, drop_all
 from lodge_local import server_for_tests
 from lodge_local.failures import Failed
+
+# The same examples each time: whoever changes one thing is not told of another. `make hunt` tries new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("hunt", max_examples=1_000, deadline=None)
+settings.load_profile("repeatable")
 
 pytest_plugins = ["lodge_kit.testing.needs", "lodge_kit.testing.plugin"]
 SERVER_URL = "LODGE_TEST_SERVER_URL"

@@ -28,8 +28,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     length = str(sum(map(len, parts))).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
     for number, part in enumerate(parts, start=1):
-        message: Message = {"type": "http.response.body", "body": part, "more_body": number < len(parts)}
-        await send(message)
+        answer: Message = {"type": "http.response.body", "body": part, "more_body": number < len(parts)}
+        await send(answer)
         await asyncio.sleep(0)
 
 

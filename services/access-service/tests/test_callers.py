@@ -276,9 +276,7 @@ async def test_a_services_permissions_are_added_and_never_taken_away(app: FastAP
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[tuple[str, serving.Server, asyncio.Task[None]]]:
     """Serve the app as the command does, but for the signals, which are the test run's own."""
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=20, http=serving.Prompt
-    )
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=20, http=serving.Prompt)
     server = serving.Server(config, app)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         running = asyncio.create_task(server._serve([listening]))  # noqa: SLF001 - serve() takes the run's signals
