@@ -2,6 +2,7 @@
 
 import pytest
 
+from enquiry_service.dialects import Dialect, duckdb, mysql, postgresql, sqlite
 from enquiry_service.parameters import DEFINITIONS, Parameter
 from enquiry_service.statements import Allowance, UnsafeSql, check
 
@@ -68,3 +69,82 @@ def test_what_is_no_sql_is_refused_in_a_sentence(sql: str) -> None:
     with pytest.raises(UnsafeSql) as refused:
         check(sql, parameters=[], allowance=CAMPUS)
     assert refused.value.detail.endswith((".", ")"))
+
+
+DIALECTS = (postgresql.DIALECT, mysql.DIALECT, sqlite.DIALECT, duckdb.DIALECT)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT " + "a." * 9_000 + "b FROM t",
+        "SELECT 1" + "::int" * 6_000,
+        "SELECT a" + " BETWEEN 1 AND 1" * 3_000,
+        "SELECT CAST(a AS int" + "[]" * 6_000 + ")",
+        "SELECT " + "NOT " * 15_000 + "true",
+    ],
+    ids=["names", "casts", "between", "arrays", "not"],
+)
+def test_what_is_nested_too_deeply_is_refused_in_a_sentence(sql: str, dialect: Dialect) -> None:
+    with pytest.raises(UnsafeSql):
+        check(sql, parameters=[], allowance=CAMPUS, dialect=dialect)
+
+
+def test_a_text_is_read_up_to_its_own_length_and_number_of_words() -> None:
+    adjoined = "SELECT " + "1+" * 9_000 + "1"
+    assert len(check(adjoined, parameters=[], allowance=CAMPUS).marked) > len(adjoined)
+    with pytest.raises(UnsafeSql, match="has 100009 characters; at most 100000"):
+        check("SELECT 1 " + "+" * 100_000, parameters=[], allowance=CAMPUS)
+    with pytest.raises(UnsafeSql, match="has 30001 words and signs; at most 20000"):
+        check("SELECT" + " a," * 15_000, parameters=[], allowance=CAMPUS)
+
+
+@pytest.mark.parametrize(
+    ("sql", "dialect"),
+    [
+        ("SELECT lpad('a', 1000000000, 'b')", postgresql.DIALECT),
+        ("SELECT rpad(title, 10001) FROM course", mysql.DIALECT),
+        ("SELECT rpad(title, 1e9) FROM course", duckdb.DIALECT),
+        ("SELECT lpad(title, 1000 * 1000) FROM course", postgresql.DIALECT),
+        ("SELECT lpad(title, credits) FROM course", duckdb.DIALECT),
+        ("SELECT format('%1000000000s', 'a')", postgresql.DIALECT),
+        ("SELECT format('%1$-1000000000s', 'a')", postgresql.DIALECT),
+        ("SELECT format('%*s', 1000000000, 'a')", postgresql.DIALECT),
+        ("SELECT format(title, 'a') FROM course", postgresql.DIALECT),
+        ("SELECT CAST('a' AS char(10485760))", postgresql.DIALECT),
+        ("SELECT CAST('a' AS BINARY(1000000000))", mysql.DIALECT),
+        ("SELECT CONVERT('a', BINARY(1000000000))", mysql.DIALECT),
+    ],
+)
+def test_a_value_much_longer_than_what_it_is_made_of_is_refused(sql: str, dialect: Dialect) -> None:
+    with pytest.raises(UnsafeSql, match=r"10000|width"):
+        check(sql, parameters=[], allowance=CAMPUS, dialect=dialect)
+
+
+@pytest.mark.parametrize(
+    ("sql", "dialect"),
+    [
+        ("SELECT lpad(number, 8, '0') FROM student", postgresql.DIALECT),
+        ("SELECT format('%s, %2$I 100%%', surname, number) FROM student", postgresql.DIALECT),
+        ("SELECT CAST(number AS char(8)) FROM student", mysql.DIALECT),
+        ("SELECT CAST(credits AS decimal(10, 2)) FROM course", duckdb.DIALECT),
+    ],
+)
+def test_lengths_that_people_write_are_taken(sql: str, dialect: Dialect) -> None:
+    assert check(sql, parameters=[], allowance=CAMPUS, dialect=dialect).tables
+
+
+def test_a_source_may_allow_lengths_of_any_size() -> None:
+    allowance = Allowance(schemas=("campus",), functions=frozenset({"lpad"}))
+    assert check("SELECT lpad(title, credits) FROM course", parameters=[], allowance=allowance).tables == ("course",)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT DISTINCT ON (title) id FROM course", "SELECT a.id FROM course AS a FULL JOIN course AS b ON a.id = b.id"],
+)
+def test_what_a_product_may_lack_is_not_translated_for_it(sql: str, dialect: Dialect) -> None:
+    written = check(sql, parameters=[], allowance=CAMPUS, dialect=dialect).marked
+    assert written.replace("OUTER ", "") == sql

@@ -20,11 +20,12 @@ from sqlglot.tokenizer_core import Token, TokenType
 from enquiry_service.checked import Checked
 from enquiry_service.dialects import Dialect, clauses
 from enquiry_service.dialects.postgresql import DIALECT as POSTGRESQL
+from enquiry_service.dialects.sizes import LARGEST, is_small
 from enquiry_service.parameters import Parameter
 from lodge_kit.problems import Invalid, InvalidValue
 
-LONGEST = 100_000
-"""Characters of SQL that are read at all."""
+LONGEST, MOST_WORDS = 100_000, 20_000
+"""Characters of SQL that are read at all, and words and signs in them: they bound the time that reading takes."""
 
 _REFUSED_CLAUSES: dict[str, str] = {
     "Command": "A report reads: write one SELECT.",
@@ -71,7 +72,18 @@ def check(
     pointer: str = "/sql",
 ) -> Checked:
     """Answer `sql` as it will run; raises UnsafeSql with the first thing that is wrong, its line and its column."""
+    if len(sql) > LONGEST:
+        sentence = f"The SQL has {len(sql)} characters; at most {LONGEST} are read."
+        raise UnsafeSql.at(pointer, sentence)
     reading = _Reading(sql, allowance, dialect, pointer)
+    try:
+        return _checked(reading, parameters)
+    except (RecursionError, SqlglotError):  # the library makes the one into the other where it happens to stand
+        raise reading.refusal("The SQL is nested too deeply to be read.", None) from None
+
+
+def _checked(reading: "_Reading", parameters: Sequence[Parameter]) -> Checked:
+    reading.bound()
     tree = reading.tree()
     for node in tree.walk():
         reading.admit(node)
@@ -82,14 +94,14 @@ def check(
         raise reading.refusal("A parameter stands where its reading is unclear; put it in parentheses.", None)
     for name in casts.keys() - set(used):
         raise reading.refusal(f"The parameter {name} is defined and not used; write :{name} or remove it.", None)
-    pieces, gaps = _pieces(tree, dialect)
+    pieces, gaps = _pieces(tree, reading.dialect)
     reading.confirm(pieces, gaps)
     return Checked(
         pieces=pieces,
         gaps=gaps,
         casts=casts,
-        mark=dialect.mark,
-        tables=tuple(_tables(tree, dialect)),
+        mark=reading.dialect.mark,
+        tables=tuple(_tables(tree, reading.dialect)),
         original=original,
         ordered=_is_ordered(tree),
     )
@@ -103,8 +115,6 @@ class _Reading:
         self.allowance = allowance
         self.dialect = dialect
         self.pointer = pointer
-        if len(sql) > LONGEST:
-            raise self.refusal(f"The SQL has {len(sql)} characters; at most {LONGEST} are read.", None)
         if _CONTROL.search(sql):
             raise self.refusal("The SQL has control characters; remove them.", None)
         self.tokens = self._tokens()
@@ -112,6 +122,12 @@ class _Reading:
             if any(comment.startswith(self.dialect.run_comments) for comment in token.comments):
                 sentence = f"{self.dialect.product} runs what is in a comment that begins with /*!; leave it out."
                 raise self.refusal(sentence, token.start)
+
+    def bound(self) -> None:
+        """Refuse what would take long to read."""
+        if len(self.tokens) > MOST_WORDS:
+            sentence = f"The SQL has {len(self.tokens)} words and signs; at most {MOST_WORDS} are read."
+            raise self.refusal(sentence, None)
 
     def cast(self, definition: Parameter) -> str:
         """Answer how the dialect makes a value of the parameter's type out of a text."""
@@ -143,6 +159,8 @@ class _Reading:
             self._admit_table(node)
         elif isinstance(node, exp.DataType):
             self._admit_type(node)
+        elif isinstance(node, exp.DataTypeParam) and node.this.is_int and not is_small(node.this):
+            raise self.refusal(f"A type may be at most {LARGEST} long.", node)
         elif isinstance(node, exp.Column):
             self._admit_column(node)
         elif isinstance(node, exp.Select) and node.args.get("operation_modifiers"):
@@ -184,6 +202,9 @@ class _Reading:
         if name not in self.dialect.functions and name not in self.allowance.functions:
             sentence = f"The function {name} is not one that reports may use; an operator may allow it for the source."
             raise self.refusal(sentence, node)
+        bound = None if name in self.allowance.functions else self.dialect.bounds.get(name)
+        if bound and (said := bound(node.expressions)):
+            raise self.refusal(said, node)
 
     def _admit_table(self, node: exp.Table) -> None:
         if not isinstance(node.this, exp.Identifier):
@@ -224,8 +245,6 @@ def _parsed(reading: _Reading) -> list[exp.Expr | None]:
         found: list[dict[str, str | int]] = getattr(error, "errors", [])
         word = found[0].get("highlight") if found else None
         raise reading.refusal(f"The SQL cannot be read{f' near {word}' if word else ''}.", None) from None
-    except RecursionError:
-        raise reading.refusal("The SQL is nested too deeply to be read.", None) from None
     finally:
         logger.disabled = quiet
 

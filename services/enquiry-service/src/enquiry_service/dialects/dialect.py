@@ -1,11 +1,21 @@
 """What a dialect is."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from re import Pattern
 
 import sqlglot
 from sqlglot import exp
+
+from enquiry_service.dialects.sizes import PADDING, Bound
+
+Transforms = dict[type[exp.Expr], Callable[..., str]]
+"""How a generator writes each kind of node."""
+
+
+def as_written(transforms: Transforms) -> Transforms:
+    """Answer them without what turns clauses that the product lacks into others: it shall refuse them itself."""
+    return {kind: write for kind, write in transforms.items() if kind is not exp.Select}
 
 
 @dataclass(frozen=True)
@@ -33,6 +43,8 @@ class Dialect:
     """Words that look like a column and tell of the connection."""
     clauses: frozenset[type[exp.Expr]] = frozenset()
     uncalled: frozenset[type[exp.Expr]] = frozenset()
+    bounds: Mapping[str, Bound] = field(default_factory=lambda: PADDING)
+    """The functions that make a value as long as they are told."""
     folds: bool = True
     """Whether a schema's name without quotes is read in small letters."""
     run_comments: tuple[str, ...] = ()

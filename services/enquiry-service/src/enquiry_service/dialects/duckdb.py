@@ -15,7 +15,7 @@ from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.generators.duckdb import DuckDBGenerator
 from sqlglot.parsers.duckdb import DuckDBParser
 
-from enquiry_service.dialects.dialect import Dialect
+from enquiry_service.dialects.dialect import Dialect, Transforms, as_written
 
 
 class ReportSql(DuckDB):
@@ -40,8 +40,8 @@ class ReportSql(DuckDB):
     class Generator(DuckDBGenerator):
         """Writes operators as operators."""
 
-        TRANSFORMS: ClassVar[dict[type[exp.Expr], Callable[..., str]]] = {
-            **DuckDBGenerator.TRANSFORMS,
+        TRANSFORMS: ClassVar[Transforms] = {
+            **as_written(DuckDBGenerator.TRANSFORMS),
             exp.Pow: lambda self, node: self.binary(node, "**"),
             exp.JSONExtract: lambda self, node: self.binary(node, "->"),
             exp.JSONExtractScalar: lambda self, node: self.binary(node, "->>"),

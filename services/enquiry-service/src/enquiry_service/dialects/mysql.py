@@ -15,7 +15,7 @@ from sqlglot.dialects.mysql import MySQL
 from sqlglot.generators.mysql import MySQLGenerator
 from sqlglot.parsers.mysql import MySQLParser
 
-from enquiry_service.dialects.dialect import Dialect
+from enquiry_service.dialects.dialect import Dialect, Transforms, as_written
 
 
 class ReportSql(MySQL):
@@ -37,8 +37,8 @@ class ReportSql(MySQL):
     class Generator(MySQLGenerator):
         """Writes an operator as an operator: MariaDB has no function for it."""
 
-        TRANSFORMS: ClassVar[dict[type[exp.Expr], Callable[..., str]]] = {
-            **MySQLGenerator.TRANSFORMS,
+        TRANSFORMS: ClassVar[Transforms] = {
+            **as_written(MySQLGenerator.TRANSFORMS),
             exp.RegexpLike: lambda self, node: self.binary(node, "RLIKE"),
         }
 

@@ -16,7 +16,8 @@ from sqlglot.dialects.postgres import Postgres
 from sqlglot.generators.postgres import PostgresGenerator
 from sqlglot.parsers.postgres import PostgresParser
 
-from enquiry_service.dialects.dialect import Dialect
+from enquiry_service.dialects.dialect import Dialect, Transforms, as_written
+from enquiry_service.dialects.sizes import FORMAT, PADDING
 
 
 class ReportSql(Postgres):
@@ -38,8 +39,8 @@ class ReportSql(Postgres):
     class Generator(PostgresGenerator):
         """Writes operators as operators: PostgreSQL names an unnamed column after a function."""
 
-        TRANSFORMS: ClassVar[dict[type[exp.Expr], Callable[..., str]]] = {
-            **PostgresGenerator.TRANSFORMS,
+        TRANSFORMS: ClassVar[Transforms] = {
+            **as_written(PostgresGenerator.TRANSFORMS),
             exp.Pow: lambda self, node: self.binary(node, "^"),
             exp.Sqrt: lambda self, node: f"|/ {self.sql(node, 'this')}",
             exp.Cbrt: lambda self, node: f"||/ {self.sql(node, 'this')}",
@@ -112,4 +113,5 @@ DIALECT = Dialect(
     # pg_catalog is on every search path, and every relation in it begins so.
     catalogue=re.compile("pg_"),
     session_words=SESSION_WORDS,
+    bounds=PADDING | FORMAT,
 )

@@ -15,7 +15,7 @@ from sqlglot.dialects.sqlite import SQLite
 from sqlglot.generators.sqlite import SQLiteGenerator
 from sqlglot.parsers.sqlite import SQLiteParser
 
-from enquiry_service.dialects.dialect import Dialect
+from enquiry_service.dialects.dialect import Dialect, Transforms, as_written
 
 
 class ReportSql(SQLite):
@@ -36,8 +36,13 @@ class ReportSql(SQLite):
     class Generator(SQLiteGenerator):
         """Writes what was written."""
 
-        TRANSFORMS: ClassVar[dict[type[exp.Expr], Callable[..., str]]] = {
-            **SQLiteGenerator.TRANSFORMS,
+        # A type's affinity is in its name: DECIMAL keeps a whole number whole, REAL does not.
+        TYPE_MAPPING: ClassVar[dict[exp.DType, str]] = {exp.DType.VARBINARY: "BLOB"}
+        TRANSFORMS: ClassVar[Transforms] = {
+            **as_written(SQLiteGenerator.TRANSFORMS),
+            exp.Cast: lambda self, node: f"CAST({self.sql(node, 'this')} AS {self.sql(node, 'to')})",
+            exp.NullSafeEQ: lambda self, node: self.binary(node, "IS NOT DISTINCT FROM"),
+            exp.NullSafeNEQ: lambda self, node: self.binary(node, "IS DISTINCT FROM"),
             exp.Concat: lambda self, node: " ".join(self.sql(part) for part in node.expressions),
             exp.JSONExtract: lambda self, node: self.binary(node, "->"),
             exp.JSONExtractScalar: lambda self, node: self.binary(node, "->>"),
