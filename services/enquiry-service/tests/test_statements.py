@@ -143,8 +143,12 @@ def test_a_source_may_allow_lengths_of_any_size() -> None:
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda one: one.name)
 @pytest.mark.parametrize(
     "sql",
-    ["SELECT DISTINCT ON (title) id FROM course", "SELECT a.id FROM course AS a FULL JOIN course AS b ON a.id = b.id"],
+    [
+        "SELECT DISTINCT ON (title) id FROM course",
+        "SELECT a.id FROM course AS a FULL JOIN course AS b ON a.id = b.id",
+        "SELECT a.id FROM course AS a, course AS b JOIN course AS c ON b.id = c.id, course AS d",
+    ],
 )
-def test_what_a_product_may_lack_is_not_translated_for_it(sql: str, dialect: Dialect) -> None:
+def test_clauses_are_not_translated_into_others(sql: str, dialect: Dialect) -> None:
     written = check(sql, parameters=[], allowance=CAMPUS, dialect=dialect).marked
     assert written.replace("OUTER ", "") == sql

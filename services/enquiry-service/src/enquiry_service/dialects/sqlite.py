@@ -28,6 +28,9 @@ class ReportSql(SQLite):
     class Parser(SQLiteParser):
         """Knows no function by meaning, and only CAST by its syntax."""
 
+        # A comma stays one: CROSS JOIN would forbid SQLite's planner to turn the two tables round.
+        JOINS_HAVE_EQUAL_PRECEDENCE: ClassVar[bool] = False
+
         FUNCTIONS: ClassVar[dict[str, Callable[..., exp.Expr]]] = {}
         FUNCTION_PARSERS: ClassVar[dict[str, Callable[..., exp.Expr | None]]] = {
             "CAST": SQLiteParser.FUNCTION_PARSERS["CAST"]
