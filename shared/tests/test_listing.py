@@ -5,6 +5,7 @@ import base64
 import csv
 import io
 import json
+import tracemalloc
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, text
+from starlette.types import ASGIApp, Message
 
 from lodge_kit import database
 from lodge_kit.listing import preferred
@@ -205,6 +207,46 @@ async def test_a_reader_who_leaves_half_way_holds_no_connection(clerk: Client, d
             assert answer.status_code == 200
     await asyncio.sleep(0)
     assert (await clerk.get("/desk/v1/slips?limit=1")).status_code == 200
+
+
+async def drained(app: ASGIApp, path: str, headers: dict[str, str]) -> int:
+    """Read an answer and keep nothing of it; answers its length. httpx would gather it."""
+    length = 0
+
+    async def send(message: Message) -> None:
+        nonlocal length
+        length += len(message.get("body", b""))
+
+    asked: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Message:
+        return asked.pop() if asked else await asyncio.get_running_loop().create_future()
+
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+        "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": raw,
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
+    }  # fmt: skip
+    await app(scope, receive, send)
+    return length
+
+
+@pytest.mark.parametrize("form", ["text/csv", "application/x-ndjson"])
+async def test_a_stream_takes_no_more_memory_the_longer_it_is(clerk: Client, desk: Any, form: str) -> None:
+    headers = {"Accept": form, **clerk.headers}
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    peaks = []
+    for many in (5_000, 15_000):
+        await replaced(desk, [("x" * 1_000, 0, at)] * many)
+        await drained(desk.app, "/desk/v1/slips", headers)  # what is kept for later calls is kept now
+        tracemalloc.start()
+        try:
+            assert await drained(desk.app, "/desk/v1/slips", headers) > many * 1_000
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 3_000_000, peaks  # of ten million characters more
 
 
 async def test_slow_readers_keep_only_each_other_waiting(

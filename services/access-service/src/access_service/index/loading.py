@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection, AsyncCursor, sql
 from psycopg.rows import TupleRow
 
 from access_service.held import ACCOUNT_VALUES, PERSON_VALUES
@@ -201,10 +201,15 @@ async def _each(
     after: asyncio.Event | None = None,
 ) -> None:
     """Hand each row to `take`, a few thousand at a time; where it must come `after` something, not before."""
-    async with connection.cursor(name=f"lodge_index_{id(take)}", binary=True) as cursor:
-        await cursor.execute(sql.SQL(query), wanted)
-        while rows := await cursor.fetchmany(_AT_ONCE):
-            if after is not None:
-                await after.wait()
-            for row in rows:
-                take(row)
+    cursor = connection.cursor(name=f"lodge_index_{id(take)}", binary=True)
+    try:
+        async with cursor:
+            await cursor.execute(sql.SQL(query), wanted)
+            while rows := await cursor.fetchmany(_AT_ONCE):
+                if after is not None:
+                    await after.wait()
+                for row in rows:
+                    take(row)
+    finally:
+        # Where the connection breaks, or we are cancelled, while the server is told: there is nothing left to tell it.
+        await AsyncCursor.close(cursor)
