@@ -26,7 +26,7 @@ run: setup ## Set everything up and start the whole suite (LODGE_PORT, LODGE_HOM
 test: setup ## Run all tests, with a PostgreSQL of their own (n=2 workers; only=PATH)
 	@$(PYTEST) $(only)
 
-hunt: setup ## Try the laws with a thousand examples never tried before (only=PATH)
+hunt: setup ## Try the laws with examples never tried before, up to a thousand each (only=PATH)
 	@$(PYTEST) --hypothesis-profile=hunt --timeout=1800 -m hypothesis $(only)
 
 check: setup check-lock check-style check-types check-imports ## What CI runs: lock, style, types, import contracts, tests

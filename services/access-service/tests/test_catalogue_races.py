@@ -1,7 +1,6 @@
 """Two who change one catalogue at the same moment: one wins, the other is told; never both, and nothing half-done."""
 
 import itertools
-from collections.abc import Coroutine
 from typing import Any
 
 import httpx
@@ -9,7 +8,7 @@ import pytest
 
 from access_service.settings import Settings
 from lodge_kit.testing.client import Client
-from lodge_kit.testing.racing import at_once
+from lodge_kit.testing.racing import Call, at_once
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +49,7 @@ class Race:
     async def take(self, tag: str, body: dict[str, Any]) -> httpx.Response:
         return await self.admin.post(f"{self.at('system')}/catalogue", json=body, headers={"If-Match": tag})
 
-    async def run(self, *calls: Coroutine[Any, Any, httpx.Response]) -> list[int]:
+    async def run(self, *calls: Call) -> list[int]:
         """Make calls at once, each held until it would be put on record; answers their statuses, the winner's first."""
         return sorted([answer.status_code for answer in await at_once(self.dsn, "audit_event", *calls)])
 

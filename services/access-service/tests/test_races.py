@@ -1,6 +1,6 @@
 """Two editors of the same thing, two enders of it, two who make what there can be one of: one of them wins."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -10,13 +10,12 @@ import pytest
 
 from access_service.settings import Settings
 from lodge_kit.testing.client import Client
-from lodge_kit.testing.racing import at_once
+from lodge_kit.testing.racing import Call, at_once
 
 pytestmark = pytest.mark.anyio
 
 LOSES = {HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED}
 PRODUCT = "prd_01J0000000000000000000PRDA"
-Call = Coroutine[Any, Any, httpx.Response]
 
 
 @dataclass

@@ -94,8 +94,9 @@ def test_what_is_nested_too_deeply_is_refused_in_a_sentence(sql: str, dialect: D
 def test_a_text_is_read_up_to_its_own_length_and_number_of_words() -> None:
     adjoined = "SELECT " + "1+" * 9_000 + "1"
     assert len(check(adjoined, parameters=[], allowance=CAMPUS).marked) > len(adjoined)
-    with pytest.raises(UnsafeSql, match="has 100009 characters; at most 100000"):
+    with pytest.raises(UnsafeSql, match="has 100009 characters; at most 100000") as refused:
         check("SELECT 1 " + "+" * 100_000, parameters=[], allowance=CAMPUS)
+    assert [one.code for one in refused.value.errors] == ["unsafe-sql"]
     with pytest.raises(UnsafeSql, match="has 30001 words and signs; at most 20000"):
         check("SELECT" + " a," * 15_000, parameters=[], allowance=CAMPUS)
 

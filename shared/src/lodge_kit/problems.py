@@ -22,7 +22,7 @@ from these, beside the rule that raises them.
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
@@ -155,7 +155,7 @@ class Invalid(Problem):
     status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid"
 
     @classmethod
-    def at(cls, pointer: str, detail: str, code: str = "invalid") -> "Invalid":
+    def at(cls, pointer: str, detail: str, code: str = "invalid") -> Self:
         """Make the problem for one wrong value."""
         return cls(detail, errors=[InvalidValue(pointer=pointer, code=code, detail=detail)])
 

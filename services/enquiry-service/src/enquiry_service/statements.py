@@ -22,7 +22,7 @@ from enquiry_service.dialects import Dialect, clauses
 from enquiry_service.dialects.postgresql import DIALECT as POSTGRESQL
 from enquiry_service.dialects.sizes import LARGEST, is_small
 from enquiry_service.parameters import Parameter
-from lodge_kit.problems import Invalid, InvalidValue
+from lodge_kit.problems import Invalid
 
 LONGEST, MOST_WORDS = 100_000, 20_000
 """Characters of SQL that are read at all, and words and signs in them: they bound the time that reading takes."""
@@ -74,8 +74,11 @@ def check(
     """Answer `sql` as it will run; raises UnsafeSql with the first thing that is wrong, its line and its column."""
     if len(sql) > LONGEST:
         sentence = f"The SQL has {len(sql)} characters; at most {LONGEST} are read."
-        raise UnsafeSql.at(pointer, sentence)
+        raise UnsafeSql.at(pointer, sentence, UnsafeSql.code)
     reading = _Reading(sql, allowance, dialect, pointer)
+    if len(reading.tokens) > MOST_WORDS:
+        sentence = f"The SQL has {len(reading.tokens)} words and signs; at most {MOST_WORDS} are read."
+        raise reading.refusal(sentence, None)
     try:
         return _checked(reading, parameters)
     except (RecursionError, SqlglotError):  # the library makes the one into the other where it happens to stand
@@ -83,7 +86,6 @@ def check(
 
 
 def _checked(reading: "_Reading", parameters: Sequence[Parameter]) -> Checked:
-    reading.bound()
     tree = reading.tree()
     for node in tree.walk():
         reading.admit(node)
@@ -122,12 +124,6 @@ class _Reading:
             if any(comment.startswith(self.dialect.run_comments) for comment in token.comments):
                 sentence = f"{self.dialect.product} runs what is in a comment that begins with /*!; leave it out."
                 raise self.refusal(sentence, token.start)
-
-    def bound(self) -> None:
-        """Refuse what would take long to read."""
-        if len(self.tokens) > MOST_WORDS:
-            sentence = f"The SQL has {len(self.tokens)} words and signs; at most {MOST_WORDS} are read."
-            raise self.refusal(sentence, None)
 
     def cast(self, definition: Parameter) -> str:
         """Answer how the dialect makes a value of the parameter's type out of a text."""
@@ -187,7 +183,7 @@ class _Reading:
             line = self.sql.count("\n", 0, offset) + 1
             column = offset - (self.sql.rfind("\n", 0, offset) + 1) + 1
             sentence = f"{sentence} (line {line}, column {column})"
-        return UnsafeSql(sentence, errors=[InvalidValue(pointer=self.pointer, code=UnsafeSql.code, detail=sentence)])
+        return UnsafeSql.at(self.pointer, sentence, UnsafeSql.code)
 
     def _tokens(self) -> list[Token]:
         try:

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - a statement a line
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -13,7 +14,7 @@ MADE = """
 CREATE TABLE course (id INTEGER PRIMARY KEY, title TEXT, credits NUMERIC, fee REAL, starts TEXT, note TEXT);
 INSERT INTO course VALUES
     (1, 'Algebra', 20, 10.5, '2026-01-31', '{"a": {"b": [1, 2]}, "$.b": 2}'),
-    (2, 'B\u00e4ume', NULL, 7, '2026-02-28', NULL), (3, 'O''Neill', 15, NULL, NULL, '{}');
+    (2, 'Bäume', NULL, 7, '2026-02-28', NULL), (3, 'O''Neill', 15, NULL, NULL, '{}');
 CREATE TABLE mark (course INTEGER, student TEXT, mark INTEGER);
 INSERT INTO mark VALUES (1, 's1', 70), (1, 's2', 55), (2, 's1', NULL), (9, 's9', 1);
 """
@@ -81,10 +82,9 @@ SAME = [
 @pytest.mark.parametrize("sql", SAME)
 def test_what_runs_answers_the_same_as_what_was_written(sql: str) -> None:
     checked = check(sql, parameters=[], allowance=Allowance(schemas=("main",)), dialect=sqlite.DIALECT)
-    database = sqlite3.connect(":memory:")
-    database.executescript(MADE)
-    ours, theirs = database.execute(checked.marked).fetchall(), database.execute(sql).fetchall()
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(MADE)
+        ours, theirs = database.execute(checked.marked).fetchall(), database.execute(sql).fetchall()
     if not checked.ordered:
         ours, theirs = sorted(ours, key=repr), sorted(theirs, key=repr)
     assert repr(ours) == repr(theirs)  # 1 and 1.0 are not the same
-    database.close()

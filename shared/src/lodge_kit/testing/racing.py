@@ -10,10 +10,13 @@ from psycopg import sql
 
 from lodge_kit.testing.waiting import until
 
+Call = Coroutine[Any, Any, httpx.Response]
+"""A call that is not yet made."""
+
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
-async def at_once(dsn: str, table: str, *calls: Coroutine[Any, Any, httpx.Response]) -> Sequence[httpx.Response]:
+async def at_once(dsn: str, table: str, *calls: Call) -> Sequence[httpx.Response]:
     """Make calls that write to `table`: none is let through before each of them waits for another, or has ended."""
     async with (
         await psycopg.AsyncConnection.connect(dsn, autocommit=True) as watch,

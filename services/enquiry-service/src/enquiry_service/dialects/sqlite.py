@@ -44,7 +44,6 @@ class ReportSql(SQLite):
         TRANSFORMS: ClassVar[Transforms] = {
             **as_written(SQLiteGenerator.TRANSFORMS),
             exp.Cast: lambda self, node: f"CAST({self.sql(node, 'this')} AS {self.sql(node, 'to')})",
-            exp.NullSafeEQ: lambda self, node: self.binary(node, "IS NOT DISTINCT FROM"),
             exp.NullSafeNEQ: lambda self, node: self.binary(node, "IS DISTINCT FROM"),
             exp.Concat: lambda self, node: " ".join(self.sql(part) for part in node.expressions),
             exp.JSONExtract: lambda self, node: self.binary(node, "->"),
