@@ -232,6 +232,28 @@ async def test_a_user_with_wrong_values_is_refused_and_nothing_is_kept(
     assert (await directory.get("/Users"))["totalResults"] == 0
 
 
+async def test_what_a_change_answers_is_what_is_read_then(directory: Any) -> None:
+    boss, stand_in = [await directory.user(name) for name in ("boss", "standin")]
+    ann = f"/Users/{(await directory.user('ann'))['id']}"
+    mail = [{"value": "ann@campus.example", "type": "work", "primary": True}, {"value": "ann@home.example"}]
+    changes = (
+        {"op": "add", "path": f"{ENTERPRISE}:manager", "value": {"value": boss["id"]}},
+        {"op": "add", "path": f"{LODGE}:deputy", "value": {"value": stand_in["id"]}},
+        {"op": "add", "path": "emails", "value": mail},
+        {"op": "replace", "path": "active", "value": False},
+        {"op": "replace", "path": "active", "value": True},
+        {"op": "remove", "path": f"{ENTERPRISE}:manager"},
+        {"op": "remove", "path": "emails"},
+    )
+    for change in changes:
+        answer = await directory.patch(ann, change)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == await directory.get(ann), change
+    assert (await directory.call("DELETE", f"/Users/{boss['id']}")).status_code == 204
+    refused = await directory.patch(ann, changes[0])
+    assert refused.status_code == 400, refused.text
+
+
 async def test_a_keeper_of_one_faculty_sees_and_changes_its_people_only(
     admin: Client, client: Client, directory: Any
 ) -> None:

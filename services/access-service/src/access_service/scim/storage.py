@@ -1,10 +1,10 @@
 """Where SCIM reads and writes: Lodge's own tables by Lodge's own verbs, in the one transaction of the request."""
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from scim2_models import (
     NotFoundException,
@@ -39,7 +39,6 @@ _MUST_BE = frozenset(("user_name", "name"))
 _MEMBERS = "/members"
 _ULID = 26
 """Characters of an id after its prefix."""
-R = TypeVar("R", User, Group)
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,19 @@ class Storage(AsyncScimStorage):
     _theirs: list[frozenset[str]] = field(default_factory=list)
     """The attributes that are for others to say, once they were looked up."""
 
+    _held: dict[str, users.Known] = field(default_factory=dict)
+    """The people whom this operation has read and holds, so that it need not read them again."""
+
     supports_cursors = True
 
-    def operation(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def operation(self) -> AsyncIterator[None]:
         """Enclose one operation: one of a bulk request that fails undoes itself alone."""
-        return cast("AbstractAsyncContextManager[None]", self.session.begin_nested()) if self.writing else nullcontext()
+        try:
+            async with self.session.begin_nested() if self.writing else nullcontext():
+                yield
+        finally:
+            self._held.clear()
 
     async def get(
         self,
@@ -72,7 +79,7 @@ class Storage(AsyncScimStorage):
     ) -> Resource[Any]:
         """Read a user or a group; the members of a group only where the answer keeps them."""
         if resource_type.name == "User":
-            return (await self._user(resource_id))[1]
+            return (await self._user(resource_id)).user()
         return (await self._group(resource_id, with_members=bool(kept_of_members(response_parameters))))[1]
 
     async def group_alone(self, group_id: str) -> Group:
@@ -88,7 +95,9 @@ class Storage(AsyncScimStorage):
         wanted: dict[str, list[str]] = {"User": [], "Group": []}
         for kind, one in page.rows:
             wanted[kind].append(one)
-        read: dict[str, Resource[Any]] = {row.id: user for row, user in await users.read(self.session, wanted["User"])}
+        read: dict[str, Resource[Any]] = {
+            one.row.id: one.user() for one in await users.read(self.session, wanted["User"])
+        }
         with_members = bool(kept_of_members(search_request))
         groups_read = await group_resources.read(self.session, wanted["Group"], with_members=with_members)
         read |= {row.id: group for row, group in groups_read}
@@ -120,8 +129,7 @@ class Storage(AsyncScimStorage):
         """
         resource_id = cast(str, resource.id)
         if resource_type.name == "User":
-            row, current = await self._user(resource_id, version=expected_version)
-            await self._change_user(row, current, cast(User, resource))
+            await self._change_user(await self._user(resource_id, version=expected_version), cast(User, resource))
             return await self.get(resource_type, resource_id)
         group = cast(Group, resource)
         await self.change_group(group, expected_version=expected_version)
@@ -135,9 +143,10 @@ class Storage(AsyncScimStorage):
     ) -> None:
         """Delete a person or a group; what was is kept."""
         if resource_type.name == "User":
-            person, _ = await self._user(resource_id, version=expected_version)
+            person = (await self._user(resource_id, version=expected_version)).row
             self.caller.demand(rights.PEOPLE_WRITE, person.org_unit or EVERYWHERE)
             await people.delete(self.session, person, by=self.caller, now=self.now)
+            self._held.clear()
         else:
             row, _ = await self._group(resource_id, with_members=False, version=expected_version)
             await groups.delete(self.session, row, by=self.caller, now=self.now, is_directory=self._is_directory)
@@ -181,20 +190,26 @@ class Storage(AsyncScimStorage):
             person = await people.create(self.session, facts, by=self.caller, now=self.now)
         if user.active is False:
             await people.deactivate(self.session, person, by=self.caller, now=self.now)
-        return await users.shown_new(self.session, person, facts.get("emails", ()))
+        known = users.Known(person)
+        await known.follow(self.session, facts)
+        return known.user()
 
-    async def _change_user(self, person: Person, current: User, user: User) -> None:
+    async def _change_user(self, known: users.Known, user: User) -> None:
+        person, held = known.row, known.told()
         self.caller.demand(rights.PEOPLE_WRITE, person.org_unit or EVERYWHERE)
-        held = users.told(current)
         new = {name: value for name, value in users.told(user).items() if value != held[name]}
         theirs = await self._told_by_others(new)
         facts = {name: value for name, value in new.items() if name not in theirs}
         if facts:
             with _told_as_uniqueness():
-                known = self._is_directory
-                await people.change(self.session, person, facts, by=self.caller, now=self.now, is_directory=known)
-        if "active" not in user.model_fields_set or user.active == current.active:
+                is_directory = self._is_directory
+                await people.change(
+                    self.session, person, facts, by=self.caller, now=self.now, is_directory=is_directory
+                )
+            await known.follow(self.session, facts)
+        if "active" not in user.model_fields_set or user.active == (person.status == "active"):
             return
+        self._held.clear()  # who comes back may come to another org unit
         if not user.active:
             await people.deactivate(self.session, person, by=self.caller, now=self.now)
         elif not await self._told_by_others([attribute_sources.STATUS]):
@@ -207,16 +222,26 @@ class Storage(AsyncScimStorage):
             self._theirs.append(frozenset(others))
         return {name for name in names if _SOURCE_OF.get(name, name) in self._theirs[0]}
 
-    async def _user(self, person_id: str, *, version: str | None = None) -> tuple[Person, User]:
-        for row, user in await users.read(self.session, [person_id], locked=self.writing):
-            if self._may_see(row):
-                return row, _demand_version(user, version)
+    async def _user(self, person_id: str, *, version: str | None = None) -> users.Known:
+        known = self._held.get(person_id) or await self._read_user(person_id)
+        if version not in (None, known.version):
+            raise PreconditionFailedException
+        return known
+
+    async def _read_user(self, person_id: str) -> users.Known:
+        for known in await users.read(self.session, [person_id], locked=self.writing):
+            if self._may_see(known.row):
+                if self.writing:
+                    self._held[person_id] = known
+                return known
         raise NotFoundException(detail=f"There is no User {person_id} that you may see.")
 
     async def _group(self, group_id: str, *, with_members: bool, version: str | None = None) -> tuple[GroupRow, Group]:
         read = await group_resources.read(self.session, [group_id], with_members=with_members, locked=self.writing)
         for row, group in read:
-            return row, _demand_version(group, version)
+            if version is not None and (group.meta is None or group.meta.version != version):
+                raise PreconditionFailedException
+            return row, group
         raise NotFoundException(detail=f"There is no Group {group_id}.")
 
     @property
@@ -265,9 +290,3 @@ def _told_as_uniqueness() -> Iterator[None]:
         yield
     except (people.NameTaken, groups.GroupNameTaken) as taken:
         raise UniquenessException(detail=taken.detail) from taken
-
-
-def _demand_version(resource: R, version: str | None) -> R:
-    if version is not None and (resource.meta is None or resource.meta.version != version):
-        raise PreconditionFailedException
-    return resource

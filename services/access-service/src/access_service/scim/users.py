@@ -1,8 +1,8 @@
 """People as SCIM users: what is shown of a row, and what a user tells that a row is to hold."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 from unicodedata import normalize
 
@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from access_service import email_addresses, past
+from access_service import email_addresses, past, present
 from access_service.email_addresses import Address
 from access_service.scim import columns
 from access_service.scim.provider import provider
@@ -31,32 +31,102 @@ MODEL: Any = provider().model_for("User")
 """User with both extensions."""
 
 
-async def read(session: AsyncSession, ids: Sequence[str], *, locked: bool = False) -> list[tuple[Person, User]]:
-    """Read these people, each as a row and as a user, in the order asked for; who is not there is left out.
+@dataclass
+class Known:
+    """A person's row, and what is shown with it from other rows."""
+
+    row: Person
+    department: str | None = None
+    unit: str | None = None
+    manager: Person | None = None
+    deputy: Person | None = None
+    addresses: Sequence[Address] = ()
+    appointments: Sequence[Appointment] = ()
+
+    @property
+    def version(self) -> str:
+        """Write the ETag of the row's version and what is shown from other rows; weak, as RFC 7644, 3.14 prefers."""
+        shown = [self.department, self.unit, [one.model_dump() for one in self.appointments]]
+        if shown == [None, None, []]:
+            return f'W/"{self.row.version}"'
+        return f'W/"{self.row.version}.{hashlib.sha256(repr(shown).encode()).hexdigest()[:12]}"'
+
+    def told(self) -> dict[str, Any]:
+        """Answer what `told` would of the user that is shown."""
+        row = self.row
+        return _composed_facts(
+            user_name=row.user_name,
+            external_id=row.external_id or None,
+            name=row.name,
+            formatted_name=row.formatted_name,
+            family_name=row.family_name,
+            given_name=row.given_name,
+            title=row.title,
+            employee_number=row.employee_number,
+            manager=self.manager.id if self.manager else None,
+            deputy=self.deputy.id if self.deputy else None,
+        ) | {"emails": [_composed_address(one) for one in self.addresses]}
+
+    async def follow(self, session: AsyncSession, facts: Mapping[str, Any]) -> None:
+        """Take up what `facts`, just written to the row, change beside it."""
+        if "manager" in facts:
+            self.manager = await present.person(session, self.row.manager) if self.row.manager else None
+        if "deputy" in facts:
+            self.deputy = await present.person(session, self.row.deputy) if self.row.deputy else None
+        if "emails" in facts:
+            self.addresses = facts["emails"]
+
+    def user(self) -> User:
+        """Show the person as a user."""
+        row = self.row
+        names = (row.formatted_name, row.family_name, row.given_name)
+        lodge = {
+            "deputy": _somebody(self.deputy),
+            "org_unit": self.unit,
+            "joining_date": row.joined_on.isoformat() if row.joined_on else None,
+            "leaving_date": row.left_on.isoformat() if row.left_on else None,
+            "appointments": list(self.appointments) or None,
+        }
+        enterprise = {
+            "employee_number": row.employee_number,
+            "department": self.department,
+            "manager": _somebody(self.manager),
+        }
+        user: User = MODEL(
+            id=row.id,
+            external_id=row.external_id,
+            user_name=row.user_name,
+            name=Name(formatted=names[0], family_name=names[1], given_name=names[2]) if any(names) else None,
+            display_name=row.name,
+            title=row.title,
+            active=row.status == "active",
+            emails=[Email(**asdict(one)) for one in self.addresses] or None,
+            EnterpriseUser=EnterpriseUser(**enterprise) if any(enterprise.values()) else None,
+            LodgePerson=LodgePerson(**lodge) if any(lodge.values()) else None,
+            meta=Meta(resource_type="User", created=row.created_at, last_modified=row.updated_at, version=self.version),
+        )
+        return user
+
+
+async def read(session: AsyncSession, ids: Collection[str], *, locked: bool = False) -> list[Known]:
+    """Read these people in the order asked for; who is not there is left out.
 
     `locked`: until the transaction ends nobody else changes them.
     """
     if not ids:
         return []
-    statement = columns.people(Person, col(OrgUnit.name), col(OrgUnit.code), columns.Manager, columns.Deputy).where(
-        past.among(col(Person.id), ids)
-    )
+    statement = _PEOPLE.where(past.among(col(Person.id), ids))
     if locked:
         statement = statement.with_for_update(of=Person).execution_options(populate_existing=True)
-    rows = {row[0].id: row for row in await session.execute(statement)}
-    addresses = await email_addresses.of(session, rows)
-    appointments = await _appointments(session, list(rows))
-    return [
-        (rows[one][0], _shown(rows[one], addresses.get(one, []), appointments.get(one, [])))
-        for one in ids
-        if one in rows
-    ]
+    known = {person.id: Known(person, *beside) for person, *beside in await session.execute(statement)}
+    for person_id, addresses in (await email_addresses.of(session, known)).items():
+        known[person_id].addresses = addresses
+    for person_id, appointments in (await _appointments(session, list(known))).items():
+        known[person_id].appointments = appointments
+    return [known[one] for one in ids if one in known]
 
 
-async def shown_new(session: AsyncSession, person: Person, addresses: Sequence[Address]) -> User:
-    """Show somebody just added, who has no org unit and no appointment yet."""
-    named = [await session.get(Person, one) if one else None for one in (person.manager, person.deputy)]
-    return _shown((person, None, None, *named), addresses, ())
+_PEOPLE = columns.people(Person, col(OrgUnit.name), col(OrgUnit.code), columns.Manager, columns.Deputy)
 
 
 async def _appointments(session: AsyncSession, people: Sequence[str]) -> dict[str, list[Appointment]]:
@@ -75,46 +145,6 @@ async def _appointments(session: AsyncSession, people: Sequence[str]) -> dict[st
         )  # fmt: skip
         found.setdefault(row.person_id, []).append(shown)
     return found
-
-
-def _shown(row: Iterable[Any], addresses: Sequence[Address], appointments: Sequence[Appointment]) -> User:
-    person, department, unit, manager, deputy = row
-    names = (person.formatted_name, person.family_name, person.given_name)
-    lodge = {
-        "deputy": _somebody(deputy),
-        "org_unit": unit,
-        "joining_date": person.joined_on.isoformat() if person.joined_on else None,
-        "leaving_date": person.left_on.isoformat() if person.left_on else None,
-        "appointments": list(appointments) or None,
-    }
-    enterprise = {"employee_number": person.employee_number, "department": department, "manager": _somebody(manager)}
-    user: User = MODEL(
-        id=person.id,
-        external_id=person.external_id,
-        user_name=person.user_name,
-        name=Name(formatted=names[0], family_name=names[1], given_name=names[2]) if any(names) else None,
-        display_name=person.name,
-        title=person.title,
-        active=person.status == "active",
-        emails=[Email(**asdict(one)) for one in addresses] or None,
-        EnterpriseUser=EnterpriseUser(**enterprise) if any(enterprise.values()) else None,
-        LodgePerson=LodgePerson(**lodge) if any(lodge.values()) else None,
-        meta=Meta(
-            resource_type="User",
-            created=person.created_at,
-            last_modified=person.updated_at,
-            version=_version(person, department, lodge),
-        ),
-    )
-    return user
-
-
-def _version(person: Person, department: str | None, lodge: Mapping[str, Any]) -> str:
-    """Write the ETag: of the row's version and of what is shown from other rows. Weak, as RFC 7644, 3.14 prefers."""
-    told = [department, lodge["org_unit"], [one.model_dump() for one in lodge["appointments"] or ()]]
-    if told == [None, None, []]:
-        return f'W/"{person.version}"'
-    return f'W/"{person.version}.{hashlib.sha256(repr(told).encode()).hexdigest()[:12]}"'
 
 
 def _somebody(person: Person | None) -> Somebody | None:
@@ -136,24 +166,28 @@ def told(resource: Resource[Any]) -> dict[str, Any]:
     name = user.name or Name()
     enterprise: EnterpriseUser = getattr(user, "EnterpriseUser", None) or EnterpriseUser()
     lodge: LodgePerson = getattr(user, "LodgePerson", None) or LodgePerson()
-    facts = {
-        "user_name": user.user_name,
-        "external_id": user.external_id or None,
-        "name": user.display_name,
-        "formatted_name": name.formatted,
-        "family_name": name.family_name,
-        "given_name": name.given_name,
-        "title": user.title,
-        "employee_number": enterprise.employee_number,
-        "manager": enterprise.manager.meant() if enterprise.manager else None,
-        "deputy": lodge.deputy.meant() if lodge.deputy else None,
-    }
-    addresses = [
-        Address(_composed(one.value) or "", _composed(one.display), one.type, one.primary)
-        for one in user.emails or ()
-        if one.value
-    ]
-    return {key: _composed(value) for key, value in facts.items()} | {"emails": addresses}
+    facts = _composed_facts(
+        user_name=user.user_name,
+        external_id=user.external_id or None,
+        name=user.display_name,
+        formatted_name=name.formatted,
+        family_name=name.family_name,
+        given_name=name.given_name,
+        title=user.title,
+        employee_number=enterprise.employee_number,
+        manager=enterprise.manager.meant() if enterprise.manager else None,
+        deputy=lodge.deputy.meant() if lodge.deputy else None,
+    )
+    addresses = [Address(one.value, one.display, one.type, one.primary) for one in user.emails or () if one.value]
+    return facts | {"emails": [_composed_address(one) for one in addresses]}
+
+
+def _composed_facts(**facts: str | None) -> dict[str, Any]:
+    return {key: _composed(value) for key, value in facts.items()}
+
+
+def _composed_address(address: Address) -> Address:
+    return replace(address, value=_composed(address.value) or "", display=_composed(address.display))
 
 
 def _composed(text: str | None) -> str | None:
