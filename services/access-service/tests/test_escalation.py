@@ -101,3 +101,26 @@ async def test_nothing_is_set_of_a_thing_that_its_call_does_not_name(client: Cli
     }.items():
         refused = await root.post(path, json=body)
         assert refused.status_code == 422, (path, refused.text)
+
+
+async def test_nobody_gives_oneself_a_role_through_a_service_account(client: Client, first: str, campus: Any) -> None:
+    root = client.acting(first, rights.ALL)
+    owner = await campus.person("olga")
+    await campus.system("banner", owner=owner)
+    await campus.permission("banner", "read", "student")
+    clerk = await campus.role("banner", "clerk", "student.read")
+    account = (await root.made("/access/v1/service-accounts", name="script", owner=owner))["id"]
+    others = (await root.made("/access/v1/service-accounts", name="portal", owner=first))["id"]
+    giving = client.acting(owner, [rights.GRANT])
+    refused = await giving.post("/access/v1/grants", json={"subject": account, "role": clerk})
+    assert (refused.status_code, refused.json().get("code")) == (403, "forbidden")
+    assert "answers for" in refused.json()["detail"]
+    given = await giving.made("/access/v1/grants", subject=others, role=clerk)
+    by_account = client.acting(account, [rights.GRANT_ANY])
+    for subject in (owner, account):
+        refused = await by_account.post("/access/v1/grants", json={"subject": subject, "role": clerk})
+        assert refused.status_code == 403, refused.text
+    assert (await root.post(f"/access/v1/grants/{given['id']}/end", json={"reason": "no need"})).status_code == 200
+    # Lodge's own roles give no more than their giver has, so that one who is alone can begin.
+    for_lodge = (await lodges(root))["directory"]
+    assert (await root.post("/access/v1/grants", json={"subject": others, "role": for_lodge})).status_code == 201

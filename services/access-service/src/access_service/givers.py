@@ -1,6 +1,7 @@
 """Who may give and end which role: its owner, the owner of its system, and holders of `access.grant.any`.
 
-Each within the org units that the right is held for; nobody gives or ends what one holds oneself. Who joins a group is
+Each within the org units that the right is held for; nobody gives or ends what one holds oneself, nor gives through
+a service account that one answers for. Who joins a group is
 given its roles, and who leaves it loses them: the same is asked of who puts people in and takes them out, and of who
 says by which id of the institution somebody logs in: that is to give all that this one holds to whoever has it. The
 institution's directory alone may do so unasked, unless a role is of Lodge itself (docs/decisions/0015).
@@ -16,7 +17,7 @@ from sqlmodel import col
 
 from access_service import decisions, org_units, rights
 from access_service.rules import joined
-from access_service.tables import Grant, GroupMember, Role, System
+from access_service.tables import Grant, GroupMember, Role, ServiceAccount, System
 from lodge_kit.identity import EVERYWHERE, Caller
 from lodge_kit.problems import Forbidden
 
@@ -28,6 +29,25 @@ async def demand_giver(session: AsyncSession, by: Caller, role: Role, subject: s
     if subject == by.id or await session.get(GroupMember, (subject, by.id)) is not None:
         raise Forbidden("Nobody gives or ends a role of one's own. Ask another who may.")
     await _demand_answers_for(session, by, role, org_unit)
+
+
+async def demand_not_ones_own(session: AsyncSession, by: Caller, role: Role, subject: str) -> None:
+    """Refuse to give `role` to whom the giver acts through: who answers for a service account and the account are one.
+
+    Lodge's own roles give no more than their giver has (`demand_held`), so that one who is alone can give them to
+    accounts. Raises `Forbidden`.
+    """
+    system = await session.get(System, role.system_id)
+    if system is not None and system.key == decisions.LODGE:
+        return
+    giver, given = [await _answering_for(session, one) for one in (by.id, subject)]
+    if giver == given or await session.get(GroupMember, (subject, giver)) is not None:
+        raise Forbidden("Nobody gives a role to oneself, or to a service account one answers for. Ask another.")
+
+
+async def _answering_for(session: AsyncSession, who: str) -> str:
+    account = await session.get(ServiceAccount, who) if who.startswith("svc_") else None
+    return account.owner if account is not None and account.owner is not None else who
 
 
 async def _demand_answers_for(session: AsyncSession, by: Caller, role: Role, org_unit: str | None) -> None:

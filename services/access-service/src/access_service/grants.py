@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from access_service import events, freshness, org_units, past
-from access_service.givers import demand_giver, demand_held, demand_origin
+from access_service.givers import demand_giver, demand_held, demand_not_ones_own, demand_origin
 from access_service.tables import Grant, Group, GroupMember, Person, Role, ServiceAccount
 from lodge_kit import audit, ids
 from lodge_kit.events import publish
@@ -66,6 +66,7 @@ async def give(
     await _demand_subject(session, giving.subject)
     await org_units.demand_open(session, giving.org_unit)
     await demand_giver(session, by, role, giving.subject, giving.org_unit)
+    await demand_not_ones_own(session, by, role, giving.subject)
     demand_origin(by, giving.origin, giving.org_unit)
     await demand_held(session, by, role, giving.org_unit, now=now)
     if role.state != "active":
