@@ -16,7 +16,8 @@ from pydantic import SecretStr
 
 from enquiry_service.export.messages import Progress, Spec
 from enquiry_service.export.parent import run_in_child
-from enquiry_service.sources import Limits, Target
+from enquiry_service.sources import Limits
+from enquiry_service.sources.targets import PostgresqlTarget
 from enquiry_service.statements import Allowance, check
 from lodge_local import postgres, programs
 from lodge_local.failures import Failed
@@ -56,7 +57,7 @@ def measure(tell: Tell) -> Figure:
     return Figure("export-csv", value, "rows a second", "psql \\copy", peer)
 
 
-async def _measure(folder: Path, target: Target, psql: Path, tell: Tell) -> tuple[float, float]:
+async def _measure(folder: Path, target: PostgresqlTarget, psql: Path, tell: Tell) -> tuple[float, float]:
     checked = check(QUERY, parameters=[], allowance=Allowance(schemas=("campus",), functions=frozenset()))
     spec = Spec(target=target, checked=checked, values={}, limits=Limits(seconds=50), path=str(folder / "ours.csv"))
 
@@ -81,7 +82,7 @@ async def _hear(_progress: Progress) -> None:
     """Hear and do nothing."""
 
 
-def _psql(psql: Path, target: Target, file: Path) -> None:
+def _psql(psql: Path, target: PostgresqlTarget, file: Path) -> None:
     done = subprocess.run(
         [
             str(psql), "-qX", "-h", target.host, "-p", str(target.port), "-U", target.username, "-d", target.database,
@@ -93,7 +94,7 @@ def _psql(psql: Path, target: Target, file: Path) -> None:
         raise Failed(f"psql: {done.stderr.strip()}")
 
 
-def _make_source(cluster: postgres.Cluster) -> Target:
+def _make_source(cluster: postgres.Cluster) -> PostgresqlTarget:
     with psycopg.connect(cluster.url, autocommit=True) as server:
         server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_DATABASE)))
     with psycopg.connect(cluster.url, dbname=_DATABASE, autocommit=True) as owner:
@@ -105,7 +106,7 @@ def _make_source(cluster: postgres.Cluster) -> Target:
         )  # fmt: skip
         owner.execute("VACUUM ANALYZE campus.student")
     parts = conninfo_to_dict(cluster.url)
-    return Target(
+    return PostgresqlTarget(
         host=str(parts["host"]), port=int(str(parts["port"])), database=_DATABASE, username=_READER,
         password=SecretStr(_PASSWORD), schemas=("campus",),
     )  # fmt: skip

@@ -31,7 +31,8 @@ from access_service.settings import Settings as AccessSettings
 from access_service.tables import Row as AccessRow
 from enquiry_service import parameters, reports, sources
 from enquiry_service.settings import Settings as EnquirySettings
-from enquiry_service.sources import Buffer, Limits, Phase, Target
+from enquiry_service.sources import Buffer, Limits, Phase
+from enquiry_service.sources.targets import PostgresqlTarget
 from enquiry_service.tables import DataSource
 from enquiry_service.tables import Row as EnquiryRow
 from lodge_kit.identity import Permission
@@ -78,7 +79,7 @@ class University:
     """Where it was loaded."""
 
     urls: dict[str, str]
-    target: Target
+    target: PostgresqlTarget
     home: Home
     told: list[str]
 
@@ -139,7 +140,7 @@ def university(all_databases: Databases, folder: Path) -> Iterator[University]:
     try:
         loading.load(urls, home=home, server=server, day=TODAY, tell=told.append, names=NAMES)
         at = conninfo_to_dict(server)
-        target = Target(
+        target = PostgresqlTarget(
             host=str(at["host"]), port=int(str(at.get("port", 5432))), database=NAMES.database, username=NAMES.reader,
             password=SecretStr((home.secrets("sources") / "student-records").read_text().strip()), schemas=("records",),
         )  # fmt: skip

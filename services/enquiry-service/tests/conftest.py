@@ -21,7 +21,7 @@ import enquiry_service.migrations
 from enquiry_service import rights
 from enquiry_service.app import create_app
 from enquiry_service.settings import Settings
-from enquiry_service.sources import Target
+from enquiry_service.sources.targets import PostgresqlTarget
 from enquiry_service.tables import Row
 from lodge_kit.migrating import migrate
 from lodge_kit.testing.client import Client, opened
@@ -50,7 +50,7 @@ OFFICER = tuple(one for one in rights.ALL if {"member", "support-officer"} & {*o
 class Campus(NamedTuple):
     """The source, the owner's way into it, and what its names are."""
 
-    target: Target
+    target: PostgresqlTarget
     owner_url: str
     server_url: str
     role: str
@@ -109,9 +109,9 @@ def _furnish(url: str, database: str, role: str) -> None:
         owner.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA campus TO {}").format(reader))
 
 
-def _target(url: str, database: str, role: str) -> Target:
+def _target(url: str, database: str, role: str) -> PostgresqlTarget:
     parts = conninfo_to_dict(url)
-    return Target(
+    return PostgresqlTarget(
         host=str(parts["host"]),
         port=int(str(parts.get("port", 5432))),
         database=database,

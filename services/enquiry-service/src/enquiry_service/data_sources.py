@@ -6,22 +6,27 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from enquiry_service import sources
 from enquiry_service.settings import Settings
 from enquiry_service.settings import of as settings_of
-from enquiry_service.sources import Target
 from enquiry_service.sources.addresses import require_allowed
 from enquiry_service.sources.credentials import read
+from enquiry_service.sources.files import require_inside
+from enquiry_service.sources.targets import Target
 from enquiry_service.tables import DataSource
 from lodge_kit import audit, directory, ids
 from lodge_kit.identity import Caller
-from lodge_kit.problems import Conflict, NotFound, Problem, Unavailable
+from lodge_kit.problems import Conflict, Invalid, NotFound, Problem, Unavailable
 from lodge_kit.world import World
 
 _PROVED = frozenset({"host", "port", "database", "username", "secret_name", "ssl_mode", "allowed_schemas"})
 """What a check speaks of: the same for another of these is another proof."""
+_OF_SERVERS = frozenset({"host", "port", "username", "secret_name"})
+
+_TARGET: TypeAdapter[Target] = TypeAdapter(Target)
 
 
 class SourceNotProven(Problem):
@@ -47,11 +52,13 @@ async def get(session: AsyncSession, source_id: str) -> DataSource:
 async def register(
     session: AsyncSession, facts: Mapping[str, Any], *, settings: Settings, by: Caller, now: datetime
 ) -> DataSource:
-    """Register a source on one of the operator's hosts; its password is named, never given. It is not dialled yet."""
-    require_allowed(facts["host"], facts["port"], allowed=settings.source_hosts)
-    read(settings.source_secrets, facts["secret_name"])
-    await directory.remember_caller(session, by, now=now)
+    """Register a source on one of the operator's hosts, or a file in the operator's folder; it is not dialled yet.
+
+    A password is named, never given. Raises `Invalid`.
+    """
     source = DataSource(id=ids.new("src"), owner=by.id, created_at=now, updated_at=now, **facts)
+    target(source, settings)
+    await directory.remember_caller(session, by, now=now)
     session.add(source)
     audit.record(session, "source.registered", kind="source", of=source.id, by=by, now=now, name=source.name)
     await session.flush()
@@ -68,32 +75,29 @@ async def change(
     now: datetime,
 ) -> None:
     """Change a source. Another place or role makes the last check worthless: nothing runs until the next one."""
+    of_servers = sorted(_OF_SERVERS.intersection(facts))
+    if source.host is None and of_servers:
+        raise Invalid.at(f"/{of_servers[0]}", f"This source is a file, which has no {of_servers[0]}.", "of-a-server")
     moved = any(getattr(source, name) != value for name, value in facts.items() if name in _PROVED)
     for name, value in facts.items():
         setattr(source, name, value)
     source.updated_at = now
     if moved:
-        require_allowed(source.host, source.port, allowed=settings.source_hosts)
-        read(settings.source_secrets, source.secret_name)
+        target(source, settings)
         source.checked_at, source.check_findings = None, []
     audit.record(session, "source.changed", kind="source", of=source.id, by=by, now=now, changed=sorted(facts))
 
 
 def target(source: DataSource, settings: Settings) -> Target:
     """Answer where a source is and who we are there, the secret read anew. Raises `Invalid`."""
-    require_allowed(source.host, source.port, allowed=settings.source_hosts)
-    return Target.model_validate(
-        {
-            "adapter": source.adapter,
-            "host": source.host,
-            "port": source.port,
-            "database": source.database,
-            "username": source.username,
-            "password": read(settings.source_secrets, source.secret_name),
-            "ssl_mode": source.ssl_mode,
-            "schemas": tuple(source.allowed_schemas),
-        }
-    )
+    where: dict[str, Any] = {"adapter": source.adapter, "schemas": tuple(source.allowed_schemas)}
+    if source.host is None or source.port is None or source.secret_name is None:
+        where["path"] = str(require_inside(settings.source_files, source.database))
+    else:
+        require_allowed(source.host, source.port, allowed=settings.source_hosts)
+        where |= {name: getattr(source, name) for name in ("host", "port", "database", "username", "ssl_mode")}
+        where["password"] = read(settings.source_secrets, source.secret_name)
+    return _TARGET.validate_python(where)
 
 
 async def check(session: AsyncSession, source_id: str, *, world: World, by: Caller, now: datetime) -> DataSource:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from enquiry_service import data_sources, events, sources, statements
+from enquiry_service import data_sources, dialects, events, sources, statements
 from enquiry_service.checked import Checked
 from enquiry_service.parameters import DEFINITIONS, Parameter, demand_distinct
 from enquiry_service.settings import Settings
@@ -74,7 +74,8 @@ async def change(session: AsyncSession, report: Report, facts: Mapping[str, Any]
 def checked(version_sql: str, parameters: Sequence[Parameter], source: DataSource) -> Checked:
     """Check a report's SQL against what its source allows. Raises `UnsafeSql`."""
     allowance = Allowance(schemas=tuple(source.allowed_schemas), functions=frozenset(source.allowed_functions))
-    return statements.check(version_sql, parameters=parameters, allowance=allowance)
+    dialect = dialects.of(source.adapter)
+    return statements.check(version_sql, parameters=parameters, allowance=allowance, dialect=dialect)
 
 
 async def write(

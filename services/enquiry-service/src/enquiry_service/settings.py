@@ -22,6 +22,9 @@ class Settings(ServiceSettings):
     source_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="host:port of every server that data sources may be on; no other is ever dialled."
     )
+    source_files: Path | None = Field(
+        default=None, description="The folder that holds the SQLite files which may be data sources; none where unset."
+    )
     nation: Nation = Field(
         default="england", description="Whose bank holidays the institution keeps: for its own targets, and for months."
     )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import psycopg
 
 from enquiry_service.parameters import DEFINITIONS, bind, written
-from enquiry_service.sources import Target
+from enquiry_service.sources.targets import PostgresqlTarget
 from enquiry_service.tables import Artifact, Enquiry, ReportVersion, Run
 from lodge_local.demonstration.asking import Asked, asked
 from lodge_local.demonstration.campus import Campus
@@ -32,7 +32,7 @@ def is_loaded(connection: psycopg.Connection, campus: Campus) -> bool:
     return filed is not None
 
 
-def load(connection: psycopg.Connection, campus: Campus, target: Target | None) -> dict[str, int]:
+def load(connection: psycopg.Connection, campus: Campus, target: PostgresqlTarget | None) -> dict[str, int]:
     """Write all of it; answers how many of the things that one would count.
 
     Without a target there is no data source, and so there are no reports. The source is truly checked, and truly
@@ -53,7 +53,7 @@ def load(connection: psycopg.Connection, campus: Campus, target: Target | None) 
     return {"enquiries": enquiries, "messages": messages, "reports": reports, "runs": len(runs)}
 
 
-def move_source(connection: psycopg.Connection, target: Target) -> None:
+def move_source(connection: psycopg.Connection, target: PostgresqlTarget) -> None:
     """Tell where the student records are now: LODGE_PORT may be another one than when they were loaded."""
     connection.execute(
         "UPDATE data_source SET port = %s, version = version + 1"

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from enquiry_service.sources import Target
+from enquiry_service.sources.targets import PostgresqlTarget
 from lodge_kit.tables import AuditEvent, KnownName
 from lodge_local.demonstration import access, enquiry, records, release
 from lodge_local.demonstration.campus import Campus, found
@@ -79,13 +79,13 @@ def _load(name: str, part: _Part, url: str, campus: Campus, tell: Callable[[str]
     tell(f"{name}: {_listed(counts)}")
 
 
-def _student_records(server: str, names: Names, home: Home, day: date, tell: Callable[[str], None]) -> Target:
+def _student_records(server: str, names: Names, home: Home, day: date, tell: Callable[[str], None]) -> PostgresqlTarget:
     reader_password = home.kept("sources", SECRET, password)
     owner_password = home.kept("postgres", "records", password)
     counts = records.load(server, names, password=owner_password, reader_password=reader_password, day=day)
     tell(f"student records: {_listed(counts) or 'there already'}")
     at = conninfo_to_dict(server)
-    return Target(
+    return PostgresqlTarget(
         host=str(at["host"]), port=int(str(at["port"])), database=names.database, username=names.reader,
         password=SecretStr(reader_password), schemas=(SCHEMA,),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from enquiry_service import sources
 from enquiry_service.parameters import DEFINITIONS
-from enquiry_service.sources import Target
+from enquiry_service.sources.targets import PostgresqlTarget
 from enquiry_service.statements import Allowance, check
 from enquiry_service.tables import DataSource, Report, ReportVersion
 from lodge_local.demonstration.campus import Campus
@@ -36,7 +36,7 @@ class Reporting:
         return [one for one in self.versions if one.state == "approved"]
 
 
-def reported(chance: Chance, campus: Campus, target: Target) -> Reporting:
+def reported(chance: Chance, campus: Campus, target: PostgresqlTarget) -> Reporting:
     """Answer all of it; raises Failed where the check of the source finds that it could be written to."""
     source = _source(chance, campus, target)
     author, approver = _writers(campus)
@@ -85,7 +85,7 @@ def _writers(campus: Campus) -> tuple[str, str]:
     return next(here), officer
 
 
-def _source(chance: Chance, campus: Campus, target: Target) -> DataSource:
+def _source(chance: Chance, campus: Campus, target: PostgresqlTarget) -> DataSource:
     made = chance.working(campus.began + timedelta(days=30))
     findings = sources.adapter(target.adapter).check(target)
     blocking = " ".join(one.detail for one in findings if one.blocking)
@@ -100,7 +100,7 @@ def _source(chance: Chance, campus: Campus, target: Target) -> DataSource:
     )  # fmt: skip
 
 
-def _columns(target: Target, source: DataSource, version: ReportVersion) -> list[sources.Column]:
+def _columns(target: PostgresqlTarget, source: DataSource, version: ReportVersion) -> list[sources.Column]:
     definitions = DEFINITIONS.validate_python(version.parameters)
     allowance = Allowance(schemas=tuple(source.allowed_schemas), functions=frozenset(source.allowed_functions))
     checked = check(version.sql, parameters=definitions, allowance=allowance)

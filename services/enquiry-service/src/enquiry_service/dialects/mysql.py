@@ -91,7 +91,9 @@ DIALECT = Dialect(
         "boolean": "({} = 'true')",
     },
     mark="?",
-    catalogue=re.compile(r"(?!)"),  # a name without a schema is in the source's own database, whatever it is
+    # Any other name is a table of the source's own databases, whatever it is; MariaDB makes these out of nothing.
+    catalogue=re.compile(r"(?i)seq_\d+_to_\d+(_step_\d+)?$"),
+    catalogue_has_no_schema=True,
     clauses=CLAUSES,
     uncalled=frozenset({exp.Xor, exp.IntDiv, exp.CharacterSet}),
     folds=False,

@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from enquiry_service.checked import Checked
-from enquiry_service.sources import Column, Limits, Phase, Target
+from enquiry_service.sources import Column, Limits, Phase
+from enquiry_service.sources.targets import Target
 
 
 class Spec(BaseModel):

@@ -1,16 +1,17 @@
 """/enquiry/v1/sources."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from enquiry_service import data_sources, rights, settings
-from enquiry_service.sources import NAME, Finding
+from enquiry_service.sources import Finding
+from enquiry_service.sources.targets import HOST, NAME, AdapterName, SslMode
 from enquiry_service.tables import DataSource
 from lodge_kit import etags
 from lodge_kit.changes import Change
@@ -32,7 +33,9 @@ Keeper = Annotated[Caller, requires(rights.SOURCES)]
 
 Identifier = Annotated[str, Field(pattern=NAME)]
 
-_HOST = r"^[A-Za-z0-9.:\[\]-]+$"
+_PORTS = {"postgresql": 5432, "mysql": 3306}
+_SCHEMAS = {"postgresql": ["public"], "sqlite": ["main"]}
+_OF_A_SERVER = ("host", "username", "secret_name")
 
 
 class SourceChange(Change):
@@ -40,27 +43,55 @@ class SourceChange(Change):
 
     name: Name = Field(default="")
     description: str = Field(default="", max_length=2_000)
-    host: str = Field(default="", min_length=1, max_length=253, pattern=_HOST)
+    host: str = Field(default="", min_length=1, max_length=253, pattern=HOST)
     port: int = Field(default=5432, ge=1, le=65_535)
     database: str = Field(default="", pattern=NAME)
     username: str = Field(default="", pattern=NAME)
     secret_name: str = Field(default="", pattern=r"^[a-z0-9-]{1,63}$", description="The file with the password.")
-    ssl_mode: Literal["prefer", "require", "verify-full"] = "prefer"
+    ssl_mode: SslMode = "prefer"
     allowed_schemas: list[Identifier] = Field(default=["public"], min_length=1, max_length=50)
     allowed_functions: list[Identifier] = Field(default=[], max_length=200)
     row_limit: int = Field(default=1_000_000, ge=1, le=100_000_000)
     seconds_limit: int = Field(default=300, ge=1, le=86_400)
 
 
-class SourceIn(SourceChange):
-    """A data source to register: a role that can only read."""
+class SourceIn(BaseModel):
+    """A data source to register: a role that can only read, or a file."""
+
+    model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(examples=["Student records (reporting replica)"])
-    adapter: Literal["postgresql"] = "postgresql"
-    host: str = Field(min_length=1, max_length=253, pattern=_HOST)
-    database: str = Field(pattern=NAME)
-    username: str = Field(pattern=NAME)
-    secret_name: str = Field(pattern=r"^[a-z0-9-]{1,63}$", description="The name of the file with the password.")
+    description: str = Field(default="", max_length=2_000)
+    adapter: AdapterName = Field(
+        default="postgresql", description="The product: `mysql` is MariaDB too. `sqlite` is a file, which has no host."
+    )
+    host: str | None = Field(default=None, min_length=1, max_length=253, pattern=HOST)
+    port: int | None = Field(default=None, ge=1, le=65_535, description="5432 or 3306 where it is left out.")
+    database: str = Field(pattern=NAME, description="Its name; of a file, that in the operator's folder.")
+    username: str | None = Field(default=None, pattern=NAME)
+    secret_name: str | None = Field(
+        default=None, pattern=r"^[a-z0-9-]{1,63}$", description="The name of the file with the password."
+    )
+    ssl_mode: SslMode = "prefer"
+    allowed_schemas: list[Identifier] | None = Field(
+        default=None, min_length=1, max_length=50,
+        description="`public` of PostgreSQL, the database itself of MySQL, `main` of a file, where it is left out.",
+    )  # fmt: skip
+    allowed_functions: list[Identifier] = Field(default=[], max_length=200)
+    row_limit: int = Field(default=1_000_000, ge=1, le=100_000_000)
+    seconds_limit: int = Field(default=300, ge=1, le=86_400)
+
+    @model_validator(mode="after")
+    def _place_of_its_product(self) -> Self:
+        given = [name for name in (*_OF_A_SERVER, "port") if getattr(self, name) is not None]
+        if self.adapter == "sqlite":
+            if given:
+                raise ValueError(f"a file has no {', '.join(given)}")
+        elif missing := [name for name in _OF_A_SERVER if name not in given]:
+            raise ValueError(f"a server needs {', '.join(missing)}")
+        self.port = self.port or _PORTS.get(self.adapter)
+        self.allowed_schemas = self.allowed_schemas or _SCHEMAS.get(self.adapter, [self.database])
+        return self
 
 
 class SourceOut(BaseModel):
@@ -71,11 +102,11 @@ class SourceOut(BaseModel):
     name: str
     description: str
     adapter: str
-    host: str
-    port: int
+    host: str | None = Field(description="null of a file.")
+    port: int | None
     database: str
-    username: str
-    secret_name: str
+    username: str | None
+    secret_name: str | None
     ssl_mode: str
     allowed_schemas: list[str]
     allowed_functions: list[str]

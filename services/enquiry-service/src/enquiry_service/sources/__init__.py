@@ -1,21 +1,20 @@
 """What the service asks of a data source, whichever product it is.
 
-A source of another product is one module with the three functions of `Adapter`, entered in `adapter()`. All are
-synchronous: `check` and `columns` are short and are called in a thread, `run` has a child process to itself.
-Nothing here or in an adapter may put a secret into an error or a log.
+A source of another product is a target in `targets`, a dialect in `dialects`, and one module with the three functions
+of `Adapter`, entered here. All are synchronous: `check` and `columns` are short and are called in a thread, `run` has a
+child process to itself. A driver that answers rows gives them to `lines.Lines`, which writes them as every source's are
+written. Nothing in an adapter may put a secret into an error or a log.
 """
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
+from pydantic import BaseModel, ConfigDict, Field
 
 from enquiry_service.checked import Checked
 
 Buffer = bytes | bytearray | memoryview
-
-NAME = r"^[^\x00-\x1f\x7f]{1,63}$"
 
 Phase = Literal["starting", "connecting", "checking", "running", "spooling"]
 """What a run is at."""
@@ -35,26 +34,6 @@ class Refused(SourceError):  # noqa: N818 - what happened, in a word
 
 class Interrupted(SourceError):  # noqa: N818 - what happened, in a word
     """The query was ended at the source because it was cancelled or its time was over."""
-
-
-class Target(BaseModel):
-    """Where a source is and who we are there."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    adapter: Literal["postgresql"] = "postgresql"
-    host: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:\[\]-]+$")
-    port: int = Field(ge=1, le=65_535)
-    database: str = Field(pattern=NAME)
-    username: str = Field(pattern=NAME)
-    password: SecretStr
-    ssl_mode: Literal["prefer", "require", "verify-full"] = "prefer"
-    schemas: tuple[str, ...] = Field(min_length=1)
-
-    @field_serializer("password", when_used="json")
-    def _for_the_child(self, password: SecretStr) -> str:
-        # JSON is written only for the pipe to the process that runs the query.
-        return password.get_secret_value()
 
 
 class Limits(BaseModel):
@@ -126,17 +105,17 @@ class Watch(Protocol):
 
 
 class Adapter(Protocol):
-    """One product's way of being read."""
+    """One product's way of being read; its targets are of its own class."""
 
-    def check(self, target: Target) -> list[Finding]:
+    def check(self, target: Any) -> list[Finding]:
         """Answer what is wrong with the role: empty (or advice only) when it is proven that it cannot write."""
 
-    def columns(self, target: Target, checked: Checked) -> list[Column]:
+    def columns(self, target: Any, checked: Checked) -> list[Column]:
         """Let the source describe the statement without running it; raises SourceError."""
 
     def run(
         self,
-        target: Target,
+        target: Any,
         checked: Checked,
         values: Mapping[str, str | None],
         *,
@@ -147,6 +126,13 @@ class Adapter(Protocol):
         """Run the statement and give its rows as lines of CSV to `sink`; raises SourceError."""
 
 
+_ADAPTERS = {
+    "postgresql": "enquiry_service.sources.postgresql.adapter",
+    "mysql": "enquiry_service.sources.mysql.adapter",
+    "sqlite": "enquiry_service.sources.sqlite",
+}
+
+
 def adapter(name: str) -> Adapter:
     """Answer the adapter of that name; imported when first asked for, as drivers are heavy."""
-    return cast("Adapter", import_module({"postgresql": "enquiry_service.sources.postgresql.adapter"}[name]))
+    return cast("Adapter", import_module(_ADAPTERS[name]))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
@@ -16,8 +16,12 @@ class DataSource(Versioned, Row, table=True):
 
     __tablename__ = "data_source"
     __table_args__ = (
-        one_of("adapter", "postgresql"),
+        one_of("adapter", "postgresql", "mysql", "sqlite"),
         one_of("ssl_mode", "prefer", "require", "verify-full"),
+        CheckConstraint(
+            "(adapter = 'sqlite') = (host IS NULL) AND num_nulls(host, port, username, secret_name) IN (0, 4)",
+            name="place",
+        ),
         searched("data_source", "name"),
     )
 
@@ -25,11 +29,12 @@ class DataSource(Versioned, Row, table=True):
     name: str = Field(sa_type=Text, unique=True)
     description: str = Field(default="", sa_type=Text)
     adapter: str = Field(default="postgresql", sa_type=Text)
-    host: str = Field(sa_type=Text)
-    port: int = 5432
+    host: str | None = Field(default=None, sa_type=Text)
+    port: int | None = None
     database: str = Field(sa_type=Text)
-    username: str = Field(sa_type=Text)
-    secret_name: str = Field(sa_type=Text)
+    """Its name at the server, or the file's in the operator's folder."""
+    username: str | None = Field(default=None, sa_type=Text)
+    secret_name: str | None = Field(default=None, sa_type=Text)
     """The name of the file that holds the password; the password itself is in no table."""
     ssl_mode: str = Field(default="prefer", sa_type=Text)
     allowed_schemas: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))

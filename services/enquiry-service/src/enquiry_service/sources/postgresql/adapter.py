@@ -21,19 +21,19 @@ from enquiry_service.sources import (
     Refused,
     Sink,
     SourceError,
-    Target,
     Unreachable,
     Watch,
 )
 from enquiry_service.sources.postgresql import cells, privileges, session
 from enquiry_service.sources.postgresql.session import Backend, Connection
+from enquiry_service.sources.targets import PostgresqlTarget
 
 _DESCRIBE_SECONDS = 10.0
 _BLOCK = 256 * 1024
 """Bytes, or a little more, that are given to the sink at once."""
 
 
-def check(target: Target) -> list[Finding]:
+def check(target: PostgresqlTarget) -> list[Finding]:
     """Answer what would let the role write, or why that cannot be found out."""
     try:
         with session.closing(session.connect(target)) as connection, session.told():
@@ -43,7 +43,7 @@ def check(target: Target) -> list[Finding]:
         return [Finding(code=code, detail=str(error))]
 
 
-def columns(target: Target, checked: Checked) -> list[Column]:
+def columns(target: PostgresqlTarget, checked: Checked) -> list[Column]:
     """Let the server describe the statement, without running it; raises SourceError."""
     with session.closing(session.connect(target)) as connection, session.told():
         session.confine(connection, target, _DESCRIBE_SECONDS)
@@ -51,7 +51,7 @@ def columns(target: Target, checked: Checked) -> list[Column]:
 
 
 def run(
-    target: Target,
+    target: PostgresqlTarget,
     checked: Checked,
     values: Mapping[str, str | None],
     *,
@@ -80,7 +80,7 @@ def run(
 
 def _run(
     connection: Connection,
-    target: Target,
+    target: PostgresqlTarget,
     checked: Checked,
     values: Mapping[str, str | None],
     limits: Limits,

@@ -14,8 +14,9 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from enquiry_service.sources import Finding, Target
+from enquiry_service.sources import Finding
 from enquiry_service.sources.postgresql.session import Connection
+from enquiry_service.sources.targets import PostgresqlTarget
 
 _SHOWN = 5
 _TRIED = 20
@@ -141,7 +142,7 @@ _ADVICE: tuple[tuple[str, LiteralString, str], ...] = (
 )
 
 
-def findings(connection: Connection, target: Target) -> list[Finding]:
+def findings(connection: Connection, target: PostgresqlTarget) -> list[Finding]:
     """Answer everything that would let the role write, then the advice; raises psycopg.Error where it cannot tell."""
     connection.execute("SELECT pg_catalog.set_config('statement_timeout', '10s', false)")
     connection.execute("SELECT pg_catalog.set_config('lock_timeout', '1s', false)")
@@ -161,7 +162,7 @@ def _signs(
             yield Finding(code=code, detail=sentence.format(shown), blocking=blocking)
 
 
-def _schemas(connection: Connection, target: Target) -> Iterator[Finding]:
+def _schemas(connection: Connection, target: PostgresqlTarget) -> Iterator[Finding]:
     for schema in target.schemas:
         row = connection.execute(
             "SELECT pg_catalog.has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = %s",
@@ -173,7 +174,7 @@ def _schemas(connection: Connection, target: Target) -> Iterator[Finding]:
             yield Finding(code="schema-closed", detail=f"The role may not use the schema {schema}; grant it USAGE.")
 
 
-def _tries(connection: Connection, target: Target) -> Iterator[Finding]:
+def _tries(connection: Connection, target: PostgresqlTarget) -> Iterator[Finding]:
     """Try to write: what succeeds is a finding, whatever the catalogue said."""
     probe = sql.Identifier(f"lodge_probe_{secrets.token_hex(6)}")
     attempts: list[tuple[str, sql.Composed]] = [
@@ -194,7 +195,7 @@ def _tries(connection: Connection, target: Target) -> Iterator[Finding]:
             yield Finding(code="wrote", detail=f"The role was let write {what} (it was rolled back).")
 
 
-def _visible(connection: Connection, target: Target) -> list[TupleRow]:
+def _visible(connection: Connection, target: PostgresqlTarget) -> list[TupleRow]:
     return connection.execute(
         """
         SELECT n.nspname, c.relname FROM pg_catalog.pg_class c

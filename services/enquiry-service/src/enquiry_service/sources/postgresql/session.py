@@ -12,7 +12,8 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.rows import TupleRow, tuple_row
 
-from enquiry_service.sources import Interrupted, Refused, SourceError, Target, Unreachable
+from enquiry_service.sources import Interrupted, Refused, SourceError, Unreachable
+from enquiry_service.sources.targets import PostgresqlTarget
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -27,7 +28,7 @@ class Backend(NamedTuple):
     started: Any
 
 
-def connect(target: Target) -> Connection:
+def connect(target: PostgresqlTarget) -> Connection:
     """Open a connection; raises Unreachable with a sentence of ours, as the driver's own may tell too much."""
     problem: psycopg.Error
     try:
@@ -38,7 +39,7 @@ def connect(target: Target) -> Connection:
     raise Unreachable(_unreachable(target, problem))
 
 
-def _conninfo(target: Target) -> dict[str, Any]:
+def _conninfo(target: PostgresqlTarget) -> dict[str, Any]:
     verified = {"sslrootcert": "system"} if target.ssl_mode == "verify-full" else {}
     return {
         "host": target.host.strip("[]"),
@@ -59,7 +60,7 @@ def _conninfo(target: Target) -> dict[str, Any]:
     }
 
 
-def _unreachable(target: Target, error: psycopg.Error) -> str:
+def _unreachable(target: PostgresqlTarget, error: psycopg.Error) -> str:
     place = f"{target.host}:{target.port}"
     message = str(error)
     if isinstance(error, errors.ConnectionTimeout) or "timeout expired" in message:
@@ -121,7 +122,7 @@ def set_local(connection: Connection, name: str, value: str) -> None:
     connection.execute("SELECT set_config(%s, %s, true)", (name, value))
 
 
-def confine(connection: Connection, target: Target, seconds: float) -> None:
+def confine(connection: Connection, target: PostgresqlTarget, seconds: float) -> None:
     """Begin a transaction that only reads, ends by itself, and looks names up in the allowed schemas only."""
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
@@ -155,7 +156,7 @@ def identify(connection: Connection) -> Backend:
     return Backend(*(row or (connection.info.backend_pid, None)))
 
 
-def gone(target: Target, backend: Backend) -> bool:
+def gone(target: PostgresqlTarget, backend: Backend) -> bool:
     """Say whether the server has dropped the query within a few seconds; one that lingers is ended."""
     until = time.monotonic() + _GONE_SECONDS
     question = (
