@@ -8,13 +8,13 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from enquiry_service import rights, runs
+from enquiry_service import parameters, rights, runs
 from enquiry_service.settings import Settings
 from enquiry_service.settings import of as settings_of
-from enquiry_service.tables import Artifact, Run
+from enquiry_service.tables import Artifact, ReportVersion, Run
 from lodge_kit import audit, ids
 from lodge_kit.identity import Caller
-from lodge_kit.problems import Conflict, Problem
+from lodge_kit.problems import Conflict, Forbidden, Problem
 from lodge_kit.world import World
 
 _AT_ONCE = 200
@@ -47,6 +47,7 @@ async def fetch(
     released = select(exists().where(col(Run.id) == run.id, runs.released_to(by)))
     if not (await session.execute(released)).scalar_one():
         by.demand(rights.RUN, run.org_unit or "")
+        await _demand_scope(session, run, by=by)
     if run.status in runs.UNDER_WAY:
         raise Conflict(f"This run is {run.status}. Ask for its file when it is done.")
     found = select(Artifact).where(col(Artifact.run_id) == run.id)
@@ -60,6 +61,16 @@ async def fetch(
         raise FileGone("The file of this run is no longer in the storage. Run the report again.")
     audit.record(session, "run.fetched", kind="run", of=run.id, by=by, now=now, sha256=artifact.sha256)
     return path, artifact
+
+
+async def _demand_scope(session: AsyncSession, run: Run, *, by: Caller) -> None:
+    """Refuse a file that was filled for more org units than the caller may run reports for."""
+    scope = by.scope(rights.RUN)
+    if scope == "*" or run.requested_by == by.id:
+        return
+    version = await session.get_one(ReportVersion, run.report_version_id)
+    if not parameters.scope_of(parameters.DEFINITIONS.validate_python(version.parameters), run.parameters) <= scope:
+        raise Forbidden("This file covers org units that you may not run reports for. Run the report yourself.")
 
 
 async def destroy_expired(world: World) -> int:

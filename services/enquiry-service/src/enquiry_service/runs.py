@@ -14,6 +14,7 @@ from lodge_kit import audit, directory, ids
 from lodge_kit.events import publish
 from lodge_kit.identity import Caller
 from lodge_kit.problems import Conflict, Forbidden, Invalid, NotFound
+from lodge_kit.world import World
 
 UNDER_WAY = ("queued", "running", "spooling")
 WITH_FILE = ("done", "truncated")
@@ -50,13 +51,20 @@ async def get(session: AsyncSession, run_id: str, *, by: Caller, lock: bool = Fa
 
 async def request(
     session: AsyncSession, report: Report, values: Mapping[str, Any], *, enquiry_id: str | None, purpose: str,
-    by: Caller, now: datetime,
+    world: World, by: Caller, now: datetime,
 ) -> Run:  # fmt: skip
     """Ask for a run of the approved version. Raises `Forbidden`, `Invalid`, `NothingApproved`, `SourceNotProven`."""
     org_unit = await _for_org_unit(session, enquiry_id, by=by)
     version = await reports.approved(session, report)
     data_sources.demand_proven(await data_sources.get(session, report.source_id))
-    bound = parameters.bind(parameters.DEFINITIONS.validate_python(version.parameters), values)
+    definitions = parameters.DEFINITIONS.validate_python(version.parameters)
+    bound = parameters.bind(definitions, values, scope=by.scope(rights.RUN))
+    people = [
+        (f"/parameters/{one.name}", parameters.written(bound[one.name]))
+        for one in definitions
+        if isinstance(one, parameters.PersonParameter)
+    ]
+    await directory.demand_known(session, world.directory, people, now=now)
     await directory.remember_caller(session, by, now=now)
     run = Run(
         id=ids.new("run"), report_version_id=version.id, enquiry_id=enquiry_id, purpose=purpose, requested_by=by.id,

@@ -89,7 +89,7 @@ def _checked(reading: "_Reading", parameters: Sequence[Parameter]) -> Checked:
     tree = reading.tree()
     for node in tree.walk():
         reading.admit(node)
-    casts = {definition.name: reading.cast(definition) for definition in parameters}
+    casts = {slot: reading.cast(slot, kind) for one in parameters for slot, kind in one.slots.items()}
     original, used = _numbered(reading, casts)
     in_tree = sorted(node.name for node in tree.find_all(exp.Placeholder))
     if in_tree != sorted(used):
@@ -125,12 +125,11 @@ class _Reading:
                 sentence = f"{self.dialect.product} runs what is in a comment that begins with /*!; leave it out."
                 raise self.refusal(sentence, token.start)
 
-    def cast(self, definition: Parameter) -> str:
+    def cast(self, name: str, kind: str) -> str:
         """Answer how the dialect makes a value of the parameter's type out of a text."""
-        if definition.sql_type not in self.dialect.casts:
-            sentence = f"{self.dialect.product} takes no parameter of the type of {definition.name}."
-            raise self.refusal(sentence, None)
-        return self.dialect.casts[definition.sql_type]
+        if kind not in self.dialect.casts:
+            raise self.refusal(f"{self.dialect.product} takes no parameter of the type of {name}.", None)
+        return self.dialect.casts[kind]
 
     def tree(self) -> exp.Expr:
         """Answer the one statement's tree."""

@@ -13,6 +13,7 @@ from enquiry_service.export.messages import Outcome, Progress, Spec
 from enquiry_service.export.parent import run_in_child
 from enquiry_service.export.spool import Spool
 from enquiry_service.export.watch import Watch
+from enquiry_service.parameters import DEFINITIONS, bind, written
 from enquiry_service.sources import Ending, Limits, Refused, SourceError
 
 pytestmark = pytest.mark.anyio
@@ -100,6 +101,37 @@ def test_values_are_only_ever_values(place: Any, result: Path) -> None:
     assert result.read_text() == 'wanted\n""\n' or result.read_text() == "wanted\n\n"
     run(place, result, told, text, whole, day, wanted="x", least="2", since="2026-01-01")
     assert rows(result) == [["wanted"]]
+
+
+_AMONG = {"postgresql": "{} = ANY ({})", "sqlite": "{} IN (SELECT value FROM json_each({}))"}
+_AMONG_TEXTS = _AMONG | {"mysql": "JSON_CONTAINS({1}, JSON_QUOTE({0}))"}
+_AMONG_NUMBERS = _AMONG | {"mysql": "JSON_CONTAINS({1}, CONVERT({0}, CHAR))"}
+
+
+def test_a_list_is_one_value_whatever_stands_in_it(place: Any, result: Path) -> None:
+    titles, wanted = {"name": "titles", "type": "list"}, {"name": "wanted", "type": "list", "items": "integer"}
+    title = _AMONG_TEXTS[place.target.adapter].format("title", ":titles")
+    number = _AMONG_NUMBERS[place.target.adapter].format("id", ":wanted")
+    text = f"SELECT id FROM module WHERE {title} AND {number} ORDER BY id"  # noqa: S608 - the values are bound
+    given = {"titles": ('Bäume, "alt"', "日本語 😀", "{NULL}", "') OR 1=1 --", "")}
+    for numbers, found in (((2, 7, 5), ["2", "7"]), ((1,), []), ((4,), ["4"])):
+        bound = bind(DEFINITIONS.validate_python([titles, wanted]), given_as_json(given | {"wanted": numbers}))
+        run(
+            place,
+            result,
+            text,
+            titles,
+            wanted,
+            limits=LIMITS,
+            **{name: written(value) for name, value in bound.items()},
+        )
+        assert [one for (one,) in rows(result)[1:]] == found
+    run(place, result, text, titles, wanted, titles="[]", wanted="[2]")
+    assert rows(result) == [["id"]], "an empty list holds nothing"
+
+
+def given_as_json(values: dict[str, tuple[Any, ...]]) -> dict[str, Any]:
+    return {name: list(value) for name, value in values.items()}
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,10 @@ DIALECT = Dialect(
         "numeric": "CAST({} AS DECIMAL(38, 10))",
         "date": "CAST({} AS DATE)",
         "boolean": "CAST({} AS BOOLEAN)",
+        "text[]": "CAST(CAST({} AS JSON) AS VARCHAR[])",
+        "bigint[]": "CAST(CAST({} AS JSON) AS BIGINT[])",
+        "numeric[]": "CAST(CAST({} AS JSON) AS DECIMAL(38, 10)[])",
+        "date[]": "CAST(CAST({} AS JSON) AS DATE[])",
     },
     mark="${}",
     # Also what is no name but a file, an address or a pattern of either: DuckDB would read it.

@@ -89,6 +89,7 @@ DIALECT = Dialect(
         "numeric": "CAST({} AS DECIMAL(65, 20))",
         "date": "CAST({} AS DATE)",
         "boolean": "({} = 'true')",
+        **dict.fromkeys(("text[]", "bigint[]", "numeric[]", "date[]"), "CONVERT({} USING utf8mb4)"),
     },
     mark="?",
     # Any other name is a table of the source's own databases, whatever it is; MariaDB makes these out of nothing.

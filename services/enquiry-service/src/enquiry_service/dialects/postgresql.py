@@ -95,6 +95,11 @@ SESSION_WORDS = frozenset(
 )
 """Words that look like a column and tell of the connection."""
 
+_ARRAY = (
+    "CASE WHEN CAST({0} AS jsonb) IS NOT NULL"
+    " THEN ARRAY(SELECT CAST(item AS KIND) FROM jsonb_array_elements_text(CAST({0} AS jsonb)) AS items(item)) END"
+)
+"""A list is given as JSON; an empty one stays a list, and nothing stays nothing."""
 
 DIALECT = Dialect(
     name="postgresql",
@@ -108,6 +113,7 @@ DIALECT = Dialect(
         "numeric": "CAST({} AS numeric)",
         "date": "CAST({} AS date)",
         "boolean": "CAST({} AS boolean)",
+        **{f"{kind}[]": _ARRAY.replace("KIND", kind) for kind in ("text", "bigint", "numeric", "date")},
     },
     mark="${}",
     # pg_catalog is on every search path, and every relation in it begins so.

@@ -85,6 +85,7 @@ DIALECT = Dialect(
         "numeric": "CAST({} AS NUMERIC)",
         "date": "CAST({} AS TEXT)",
         "boolean": "({} = 'true')",
+        **dict.fromkeys(("text[]", "bigint[]", "numeric[]", "date[]"), "CAST({} AS TEXT)"),
     },
     mark="?{}",
     catalogue=re.compile(

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from enquiry_service import reports, rights
+from enquiry_service import parameters, reports, rights
 from enquiry_service.parameters import Parameter
 from enquiry_service.sources import Column
 from enquiry_service.tables import DataSource, Report, ReportVersion
@@ -32,6 +32,7 @@ router = APIRouter(tags=["reports"], route_class=IdempotentRoute)
 
 Reader = Annotated[Caller, requires(rights.REPORTS_READ)]
 Writer = Annotated[Caller, requires(rights.REPORTS_WRITE)]
+Runner = Annotated[Caller, requires(rights.RUN)]
 Approver = Annotated[Caller, requires(rights.APPROVE)]
 
 
@@ -235,6 +236,20 @@ async def list_report_versions(
 async def get_report_version(request: Request, report_id: str, number: int, session: Session, _by: Reader) -> Response:
     """Read one version."""
     return await _version_is(request, session, await reports.get_version(session, report_id, number))
+
+
+@router.get("/reports/{report_id}/parameters")
+async def get_report_parameters(report_id: str, session: Session, _by: Runner) -> dict[str, Any]:
+    """Read the JSON Schema (2020-12) of the parameters of the version that runs: what a portal draws a form from."""
+    version = await reports.approved(session, await reports.get(session, report_id))
+    return parameters.form(parameters.DEFINITIONS.validate_python(version.parameters))
+
+
+@router.get("/reports/{report_id}/versions/{number}/parameters")
+async def get_report_version_parameters(report_id: str, number: int, session: Session, _by: Reader) -> dict[str, Any]:
+    """Read the JSON Schema (2020-12) of one version's parameters."""
+    version = await reports.get_version(session, report_id, number)
+    return parameters.form(parameters.DEFINITIONS.validate_python(version.parameters))
 
 
 @router.post("/reports/{report_id}/versions/{number}/submit", response_model=VersionOut)

@@ -111,13 +111,14 @@ async def _now_is(request: Request, session: AsyncSession, run_id: str, status: 
 
 @router.post("/reports/{report_id}/runs", status_code=202, response_model=RunOut)
 async def create_run(
-    request: Request, report_id: str, wanted: RunIn, session: Session, by: Runner, now: Now
+    request: Request, report_id: str, wanted: RunIn, session: Session, by: Runner, here: Here, now: Now
 ) -> Response:
     """Ask for a run of a report's approved version. `Location` says where its progress is."""
     report = await reports.get(session, report_id)
     run = await runs.request(
-        session, report, wanted.parameters, enquiry_id=wanted.enquiry, purpose=wanted.purpose, by=by, now=now
-    )
+        session, report, wanted.parameters, enquiry_id=wanted.enquiry, purpose=wanted.purpose, world=here, by=by,
+        now=now,
+    )  # fmt: skip
     await jobs.defer_run(session, run.id)
     return await _now_is(request, session, run.id, 202)
 

@@ -133,6 +133,8 @@ def _confine(connection: sqlite3.Connection) -> None:
         connection.setlimit(limit, most)
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
+    # The first use of one declares a table, which the authorizer would refuse.
+    connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')").fetchall()
     connection.execute("BEGIN")
     connection.set_authorizer(_authorize)
 

@@ -1,21 +1,17 @@
-"""What a report asks before it runs: named, typed values, always bound, never written into the SQL as text.
+"""What one value of a parameter may be: the types that hold a single value.
 
-In the SQL a parameter stands as `:name`. A definition says what a value may be; `bind` refuses the rest, each with
-its pointer. Refused whatever the type: NUL and lone surrogates, which PostgreSQL's text cannot hold.
+Refused whatever the type: NUL and lone surrogates, which PostgreSQL's text cannot hold.
 """
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
-from lodge_kit.problems import Invalid, InvalidValue
-
-Value = str | int | Decimal | date | bool | None
+Value = str | int | Decimal | date | bool | tuple[Any, ...] | None
 """A value after its check; None where an optional parameter was left out."""
 
 NAME = r"^[a-z][a-z0-9_]{0,62}$"
@@ -33,7 +29,7 @@ class Refused(ValueError):  # noqa: N818 - what happened, in a word
         self.code = code
 
 
-class _Definition(BaseModel):
+class Definition(BaseModel):
     """What every parameter has: a name to write in the SQL, a label to ask with, whether it may be left out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,15 +44,28 @@ class _Definition(BaseModel):
     def take(self, raw: Any) -> Value:
         """Answer `raw`, a JSON value, as the value to bind; raises Refused."""
 
+    @abstractmethod
+    def form(self) -> dict[str, Any]:
+        """Answer the JSON Schema (2020-12) of what `take` takes, without its label."""
+
+    @property
+    def slots(self) -> dict[str, str]:
+        """Answer the names that stand in the SQL for this parameter, each with the key of its type in `casts`."""
+        return {self.name: self.sql_type}
+
+    def spread(self, value: Value) -> dict[str, Value]:
+        """Answer what is bound to each of the slots."""
+        return {self.name: value}
+
     @model_validator(mode="after")
     def _default_fits(self) -> Self:
         default = getattr(self, "default", None)
         if default is not None:
-            self.take(default.isoformat() if isinstance(default, date) else default)
+            self.take(TypeAdapter(Any).dump_python(default, mode="json"))
         return self
 
 
-class TextParameter(_Definition):
+class TextParameter(Definition):
     """Words, up to a length in characters."""
 
     sql_type = "text"
@@ -76,6 +85,10 @@ class TextParameter(_Definition):
             raise Refused("length", f"Give {self.min_length} to {self.max_length} characters, not {len(raw)}.")
         return raw
 
+    def form(self) -> dict[str, Any]:
+        """Answer a string with its lengths."""
+        return {"type": "string", "minLength": self.min_length, "maxLength": self.max_length}
+
 
 def _within(value: Any, minimum: Any, maximum: Any) -> None:
     if minimum is not None and value < minimum:
@@ -84,7 +97,15 @@ def _within(value: Any, minimum: Any, maximum: Any) -> None:
         raise Refused("maximum", f"Give {maximum} or less.")
 
 
-class _Ordered(_Definition):
+def _ends(minimum: date | None, maximum: date | None) -> dict[str, Any]:
+    if minimum and maximum:
+        return {"description": f"A day from {minimum} to {maximum}."}
+    if minimum or maximum:
+        return {"description": f"{minimum} or later." if minimum else f"{maximum} or earlier."}
+    return {}
+
+
+class Ordered(Definition):
     """A definition whose values have an order, and so may have ends."""
 
     @model_validator(mode="after")
@@ -95,7 +116,7 @@ class _Ordered(_Definition):
         return self
 
 
-class IntegerParameter(_Ordered):
+class IntegerParameter(Ordered):
     """A whole number of 64 bits."""
 
     sql_type = "bigint"
@@ -115,8 +136,14 @@ class IntegerParameter(_Ordered):
         _within(value, self.minimum, self.maximum)
         return value
 
+    def form(self) -> dict[str, Any]:
+        """Answer a whole number with its ends."""
+        least = -_BIGINT if self.minimum is None else max(self.minimum, -_BIGINT)
+        most = _BIGINT - 1 if self.maximum is None else min(self.maximum, _BIGINT - 1)
+        return {"type": "integer", "minimum": least, "maximum": most}
 
-class DecimalParameter(_Ordered):
+
+class DecimalParameter(Ordered):
     """An exact number; write it as a string where a float would round it."""
 
     sql_type = "numeric"
@@ -139,8 +166,17 @@ class DecimalParameter(_Ordered):
         _within(value, self.minimum, self.maximum)
         return value
 
+    def form(self) -> dict[str, Any]:
+        """Answer a number, or a string of digits, which no float has rounded."""
+        ends = {"minimum": self.minimum, "maximum": self.maximum}
+        return {
+            "type": ["string", "number"],
+            "pattern": r"^[+-]?[0-9]{1,50}(\.[0-9]{1,40})?$",
+            **{name: float(end) for name, end in ends.items() if end is not None},
+        }
 
-class DateParameter(_Ordered):
+
+class DateParameter(Ordered):
     """A day."""
 
     sql_type = "date"
@@ -159,8 +195,12 @@ class DateParameter(_Ordered):
         _within(value, self.minimum, self.maximum)
         return value
 
+    def form(self) -> dict[str, Any]:
+        """Answer a day; JSON Schema has no words for its ends, which a sentence tells."""
+        return {"type": "string", "format": "date"} | _ends(self.minimum, self.maximum)
 
-class BooleanParameter(_Definition):
+
+class BooleanParameter(Definition):
     """Yes or no."""
 
     sql_type = "boolean"
@@ -174,8 +214,12 @@ class BooleanParameter(_Definition):
             raise Refused("type", "Give true or false.")
         return raw
 
+    def form(self) -> dict[str, Any]:
+        """Answer yes or no."""
+        return {"type": "boolean"}
 
-class ChoiceParameter(_Definition):
+
+class ChoiceParameter(Definition):
     """One of the strings that the report's author listed."""
 
     sql_type = "text"
@@ -193,70 +237,6 @@ class ChoiceParameter(_Definition):
             raise Refused("characters", "Leave out NUL characters and halves of surrogate pairs.")
         return raw
 
-
-Parameter = Annotated[
-    TextParameter | IntegerParameter | DecimalParameter | DateParameter | BooleanParameter | ChoiceParameter,
-    Field(discriminator="type"),
-]
-"""The definition of one parameter; `type` says which."""
-
-DEFINITIONS: TypeAdapter[list[Parameter]] = TypeAdapter(list[Parameter])
-"""Reads and writes the list that a report version keeps as JSON."""
-
-
-def demand_distinct(definitions: Sequence[Parameter], *, pointer: str = "/parameters") -> None:
-    """Refuse two definitions of one name: it would not be known which of them a value is for."""
-    seen: set[str] = set()
-    for number, definition in enumerate(definitions):
-        if definition.name in seen:
-            at = f"{pointer}/{number}/name"
-            raise Invalid.at(at, f"There is another parameter {definition.name}; name each once.", "repeated")
-        seen.add(definition.name)
-
-
-def bind(
-    definitions: Sequence[Parameter], values: Mapping[str, Any], *, pointer: str = "/parameters"
-) -> dict[str, Value]:
-    """Answer a value for each definition, in their order; raises Invalid pointing at each that is wrong.
-
-    `values` are JSON values by name. One left out, or null, takes the default; without one it is None where the
-    parameter is optional.
-    """
-    errors = [
-        InvalidValue(pointer=_at(pointer, name), code="unknown", detail=f"This report has no parameter {name!r:.100}.")
-        for name in values.keys() - {definition.name for definition in definitions}
-    ]
-    bound: dict[str, Value] = {}
-    for definition in definitions:
-        try:
-            bound[definition.name] = _take(definition, values.get(definition.name))
-        except Refused as refused:
-            at = _at(pointer, definition.name)
-            errors.append(InvalidValue(pointer=at, code=refused.code, detail=str(refused)))
-    if errors:
-        errors.sort(key=lambda error: error.pointer)
-        raise Invalid("The report's parameters are not what it asks for.", errors=errors)
-    return bound
-
-
-def written(value: Value) -> str | None:
-    """Answer the text by which PostgreSQL reads `value` in its own type; None stays null."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _take(definition: Parameter, raw: Any) -> Value:
-    if raw is not None:
-        return definition.take(raw)
-    if definition.default is None and definition.required:
-        raise Refused("missing", "This parameter is needed.")
-    return definition.default
-
-
-def _at(pointer: str, name: str) -> str:
-    return f"{pointer}/" + name.replace("~", "~0").replace("/", "~1")
+    def form(self) -> dict[str, Any]:
+        """Answer the choices in the author's order."""
+        return {"type": "string", "enum": list(self.choices)}
