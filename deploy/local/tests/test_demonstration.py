@@ -29,12 +29,13 @@ import release_service.migrations
 from access_service import bootstrap, decisions
 from access_service.settings import Settings as AccessSettings
 from access_service.tables import Row as AccessRow
-from enquiry_service import parameters, reports, sources
+from enquiry_service import parameters, sources
 from enquiry_service.settings import Settings as EnquirySettings
 from enquiry_service.sources import Buffer, Limits, Phase
 from enquiry_service.sources.targets import PostgresqlTarget
 from enquiry_service.tables import DataSource
 from enquiry_service.tables import Row as EnquiryRow
+from enquiry_service.versions import checked
 from lodge_kit.identity import Permission
 from lodge_kit.migrating import migrate
 from lodge_kit.testing.client import Client, opened
@@ -336,7 +337,7 @@ def test_every_report_passes_its_check_and_finds_something_by_default(university
     assert len(versions) == 7
     for name, text, definitions, columns in versions:
         asked = parameters.DEFINITIONS.validate_python(definitions)
-        safe = reports.checked(text, asked, source)
+        safe = checked(text, asked, source)
         values = {key: parameters.written(value) for key, value in parameters.bind(asked, {}).items()}
         lines = Lines()
         ending = sources.adapter("postgresql").run(

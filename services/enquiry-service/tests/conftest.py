@@ -256,6 +256,10 @@ def reporting(olive: Client, peter: Client, source: dict[str, Any]) -> Reporting
         report = await olive.made("/enquiry/v1/reports", name=f"Report {secrets.token_hex(4)}", source=source["id"])
         versions = f"/enquiry/v1/reports/{report['id']}/versions"
         version = await olive.made(versions, sql=sql, parameters=list(parameters))
+        classes = {one["name"]: "none" for one in version["result_columns"]}
+        path = f"{versions}/{version['number']}"
+        classified = await olive.patch(path, json={"classes": classes}, headers={"If-Match": version["etag"]})
+        assert classified.status_code == 200, classified.text
         await olive.made(f"{versions}/{version['number']}/submit")
         await peter.made(f"{versions}/{version['number']}/approve")
         return report

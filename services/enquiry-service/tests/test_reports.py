@@ -64,9 +64,10 @@ async def test_a_version_tells_its_columns_and_where_they_come_from(versions: st
     made = await olive.post(versions, json={"sql": sql, "parameters": parameters})
     assert (made.status_code, made.headers["location"]) == (201, f"{versions}/1")
     version = made.json()
+    nobody_said = {"data_class": None, "classified_by": None}
     assert version["result_columns"] == [
-        {"name": "name", "type": "text", "origin": "campus.student.name"},
-        {"name": "raised", "type": "numeric", "origin": None},
+        {"name": "name", "type": "text", "origin": "campus.student.name"} | nobody_said,
+        {"name": "raised", "type": "numeric", "origin": None} | nobody_said,
     ]
     assert (version["number"], version["state"], version["author"]["name"]) == (1, "draft", "Olive Officer")
     assert [one["name"] for one in version["parameters"]] == ["rate", "since"]
@@ -89,7 +90,7 @@ async def test_definitions_that_make_no_sense_are_pointed_at(versions: str, oliv
 
 
 async def test_nobody_approves_what_he_or_she_has_written(versions: str, olive: Client, peter: Client) -> None:
-    await olive.made(versions, sql="SELECT id FROM campus.student")
+    await olive.made(versions, sql="SELECT id FROM campus.student", classes={"id": "none"})
     assert (await peter.post(f"{versions}/1/approve")).status_code == 409, "it was not submitted"
     submitted = await olive.made(f"{versions}/1/submit")
     assert submitted["state"] == "review"
@@ -105,7 +106,7 @@ async def test_nobody_approves_what_he_or_she_has_written(versions: str, olive: 
     report = versions.removesuffix("/versions")
     assert (await olive.get(report)).json()["approved_version"] == 1
 
-    await peter.made(versions, sql="SELECT name FROM campus.student")
+    await peter.made(versions, sql="SELECT name FROM campus.student", classes={"name": "personal"})
     await peter.made(f"{versions}/2/submit")
     assert (await olive.get(report)).json()["approved_version"] == 1
     await olive.made(f"{versions}/2/approve")

@@ -1,7 +1,17 @@
 """enquiry-service, put together: the only wiring."""
 
 from enquiry_service import events, rights
-from enquiry_service.routes import calendars, clocks, data_sources, enquiries, kinds, messages, reports, runs
+from enquiry_service.routes import (
+    calendars,
+    clocks,
+    data_sources,
+    enquiries,
+    kinds,
+    messages,
+    report_versions,
+    reports,
+    runs,
+)
 from enquiry_service.settings import Settings
 from enquiry_service.world import create_world
 from lodge_kit.application import App, Service, assemble
@@ -16,7 +26,7 @@ SERVICE = Service(
     facts=events.ALL,
     routers=(
         enquiries.router, messages.router, clocks.router, calendars.router, kinds.router, data_sources.router,
-        reports.router, runs.router,
+        reports.router, report_versions.router, runs.router,
     ),
 )  # fmt: skip
 

@@ -92,6 +92,39 @@ class ReportApproved(Fact):
     version: int
 
 
+class ReportSubmitted(Fact):
+    """A version of a report waits for another to approve it."""
+
+    type: ClassVar[str] = "report.submitted"
+    subject: ClassVar[str] = "report"
+    version: int
+
+
+class ReportSentBack(Fact):
+    """A version of a report was sent back to its author; why is read at the service."""
+
+    type: ClassVar[str] = "report.sent_back"
+    subject: ClassVar[str] = "report"
+    version: int
+
+
+class ReportRetired(Fact):
+    """A version of a report was taken out of use; where it was the approved one, the report runs no more."""
+
+    type: ClassVar[str] = "report.retired"
+    subject: ClassVar[str] = "report"
+    version: int
+
+
+class ReportOwnerChanged(Fact):
+    """Somebody else answers for a report."""
+
+    type: ClassVar[str] = "report.owner_changed"
+    subject: ClassVar[str] = "report"
+    owner: str
+    was: str
+
+
 class RunFinished(Fact):
     """A run of a report came to its end, whichever it was."""
 
@@ -106,5 +139,6 @@ class RunFinished(Fact):
 
 ALL = (
     EnquiryReceived, EnquiryAssigned, EnquiryAnswered, EnquiryClosed, EnquiryReopened, EnquiryDueChanged,
-    EnquiryDueSoon, EnquiryOverdue, EnquiryReviewStarted, ReportApproved, RunFinished,
+    EnquiryDueSoon, EnquiryOverdue, EnquiryReviewStarted, ReportApproved,
+    ReportSubmitted, ReportSentBack, ReportRetired, ReportOwnerChanged, RunFinished,
 )  # fmt: skip

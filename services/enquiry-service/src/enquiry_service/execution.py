@@ -19,7 +19,7 @@ from typing import TypeVar
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
-from enquiry_service import artifacts, data_sources, parameters, reports, runs
+from enquiry_service import artifacts, data_sources, parameters, runs, versions
 from enquiry_service.export.messages import Outcome, Progress, Spec
 from enquiry_service.export.parent import run_in_child
 from enquiry_service.settings import of as settings_of
@@ -168,7 +168,7 @@ async def _spec(world: World, hold: Hold) -> Spec:
     settings.storage.mkdir(parents=True, exist_ok=True)
     return Spec(
         target=data_sources.target(source, settings),
-        checked=reports.checked(version.sql, definitions, source),
+        checked=versions.checked(version.sql, definitions, source),
         values=run.parameters,
         limits=Limits(rows=source.row_limit, seconds=source.seconds_limit),
         path=str((settings.storage / hold.file).absolute()),

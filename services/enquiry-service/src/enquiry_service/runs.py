@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from enquiry_service import data_sources, enquiries, events, parameters, reports, rights
+from enquiry_service import data_sources, enquiries, events, parameters, rights, versions
 from enquiry_service.tables import Enquiry, Report, ReportVersion, Run
 from lodge_kit import audit, directory, ids
 from lodge_kit.events import publish
@@ -55,7 +55,7 @@ async def request(
 ) -> Run:  # fmt: skip
     """Ask for a run of the approved version. Raises `Forbidden`, `Invalid`, `NothingApproved`, `SourceNotProven`."""
     org_unit = await _for_org_unit(session, enquiry_id, by=by)
-    version = await reports.approved(session, report)
+    version = await versions.approved(session, report)
     data_sources.demand_proven(await data_sources.get(session, report.source_id))
     definitions = parameters.DEFINITIONS.validate_python(version.parameters)
     bound = parameters.bind(definitions, values, scope=by.scope(rights.RUN))

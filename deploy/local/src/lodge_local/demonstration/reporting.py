@@ -55,6 +55,7 @@ def reported(chance: Chance, campus: Campus, target: PostgresqlTarget) -> Report
             version = _version(chance, report, place, state, written, author, approver)
             version.sql, version.parameters = sql, list(question.parameters)
             version.result_columns = [one.model_dump() for one in _columns(target, source, version)]
+            version.classes = {one["name"]: "none" for one in version.result_columns}  # counts and means, of nobody
             versions.append(version)
     return Reporting(source, reports, versions)
 

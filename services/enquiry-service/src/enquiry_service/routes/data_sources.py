@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from enquiry_service import data_sources, rights, settings
+from enquiry_service.column_classes import DataClass
 from enquiry_service.sources import Finding
 from enquiry_service.sources.targets import HOST, NAME, AdapterName, SslMode
 from enquiry_service.tables import DataSource
@@ -32,6 +33,7 @@ Reader = Annotated[Caller, requires(rights.REPORTS_READ)]
 Keeper = Annotated[Caller, requires(rights.SOURCES)]
 
 Identifier = Annotated[str, Field(pattern=NAME)]
+Origin = Annotated[str, Field(max_length=200, pattern=r"^[^.\x00-\x1f\x7f]+(\.[^.\x00-\x1f\x7f]+){2}$")]
 
 _PORTS = {"postgresql": 5432, "mysql": 3306}
 _SCHEMAS = {"postgresql": ["public"], "sqlite": ["main"]}
@@ -53,6 +55,11 @@ class SourceChange(Change):
     allowed_functions: list[Identifier] = Field(default=[], max_length=200)
     row_limit: int = Field(default=1_000_000, ge=1, le=100_000_000)
     seconds_limit: int = Field(default=300, ge=1, le=86_400)
+    column_classes: dict[Origin, DataClass] = Field(
+        default={}, max_length=20_000,
+        description="What its columns tell of people, by `schema.table.column`, all of them at once: a result that"
+        " shows one unchanged has its class, whatever a report's author says.",
+    )  # fmt: skip
 
 
 class SourceIn(BaseModel):
@@ -112,6 +119,7 @@ class SourceOut(BaseModel):
     allowed_functions: list[str]
     row_limit: int
     seconds_limit: int
+    column_classes: dict[str, DataClass]
     owner: Reference
     checked_at: datetime | None
     check_findings: list[Finding]

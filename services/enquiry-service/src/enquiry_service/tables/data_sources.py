@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
@@ -42,6 +42,10 @@ class DataSource(Versioned, Row, table=True):
     row_limit: int = Field(default=1_000_000, sa_type=BigInteger)
     seconds_limit: int = 300
     owner: str = Field(sa_type=IdText, index=True)
+    column_classes: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'::jsonb"))
+    )
+    """What its columns tell of people, by `schema.table.column`; of those that are not in it nobody has said."""
     checked_at: datetime | None = Field(default=None, sa_type=Instant)
     check_findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     """`sources.Finding`s of the last check; nothing runs while one of them blocks."""

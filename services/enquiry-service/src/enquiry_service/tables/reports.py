@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
 from enquiry_service.tables.row import Row, one_of
@@ -17,13 +17,19 @@ class Report(Versioned, Row, table=True):
     """A question that is asked again and again; its SQL is in its versions."""
 
     __tablename__ = "report"
-    __table_args__ = (searched("report", "name", "description"),)
+    __table_args__ = (
+        searched("report", "name", "description"),
+        Index("ix_report_tags", "tags", postgresql_using="gin"),
+    )
 
     id: str = id_column()
     name: str = Field(sa_type=Text, unique=True)
     description: str = Field(default="", sa_type=Text)
     source_id: str = Field(sa_type=IdText, sa_column_args=[ForeignKey("data_source.id")], index=True)
     owner: str = Field(sa_type=IdText, index=True)
+    tags: list[str] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]"))
+    )
     archived_at: datetime | None = Field(default=None, sa_type=Instant)
 
 
@@ -34,6 +40,7 @@ class ReportVersion(Versioned, Row, table=True):
     __table_args__ = (
         one_of("state", *VERSION_STATES),
         CheckConstraint("approver IS DISTINCT FROM author", name="four_eyes"),
+        CheckConstraint("approver <> ALL (editors)", name="eyes_of_another"),
         CheckConstraint("state <> 'approved' OR approver IS NOT NULL", name="approved_by_somebody"),
         Index("uq_report_version_report_id_number", "report_id", "number", unique=True),
         Index("uq_report_version_approved", "report_id", unique=True, postgresql_where="state = 'approved'"),
@@ -48,7 +55,15 @@ class ReportVersion(Versioned, Row, table=True):
     """Definitions as `parameters.DEFINITIONS` reads them."""
     result_columns: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB, nullable=True))
     """`sources.Column`s as the source described them; null until it was asked."""
+    classes: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'::jsonb"))
+    )
+    """What the author says that the columns tell of people, by their names in the result."""
     author: str = Field(sa_type=IdText, index=True)
+    editors: list[str] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]"))
+    )
+    """Who else has written in it: none of them approves it."""
     approver: str | None = Field(default=None, sa_type=IdText)
     approved_at: datetime | None = Field(default=None, sa_type=Instant)
     reason: str | None = Field(default=None, sa_type=Text)
