@@ -8,6 +8,7 @@ from enquiry_service.routes import (
     enquiries,
     kinds,
     messages,
+    provenance,
     report_versions,
     reports,
     runs,
@@ -26,7 +27,7 @@ SERVICE = Service(
     facts=events.ALL,
     routers=(
         enquiries.router, messages.router, clocks.router, calendars.router, kinds.router, data_sources.router,
-        reports.router, report_versions.router, runs.router,
+        reports.router, report_versions.router, runs.router, provenance.router,
     ),
 )  # fmt: skip
 

@@ -8,10 +8,10 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from enquiry_service import parameters, rights, runs
+from enquiry_service import lifecycle, parameters, rights, runs, versions
 from enquiry_service.settings import Settings
 from enquiry_service.settings import of as settings_of
-from enquiry_service.tables import Artifact, ReportVersion, Run
+from enquiry_service.tables import AccessLog, Artifact, DataSource, Report, ReportVersion, Run
 from lodge_kit import audit, ids
 from lodge_kit.identity import Caller
 from lodge_kit.problems import Conflict, Forbidden, Problem
@@ -31,6 +31,7 @@ def keep(session: AsyncSession, run: Run, name: str, *, settings: Settings, now:
     session.add(
         Artifact(
             id=ids.new("art"), run_id=run.id, path=name, bytes=run.bytes, sha256=run.sha256 or "",
+            truncated=run.status == "truncated",
             expires_at=now + timedelta(days=settings.artifact_days), created_at=now, updated_at=now,
         )
     )  # fmt: skip
@@ -59,8 +60,25 @@ async def fetch(
         raise FileGone("The file of this run was destroyed on its day. Run the report again.")
     if not path.is_file():
         raise FileGone("The file of this run is no longer in the storage. Run the report again.")
+    await _log(session, run, by=by, now=now)
     audit.record(session, "run.fetched", kind="run", of=run.id, by=by, now=now, sha256=artifact.sha256)
     return path, artifact
+
+
+async def _log(session: AsyncSession, run: Run, *, by: Caller, now: datetime) -> None:
+    """Put on record which columns that tell something of people are seen, and by whom; a deputy too."""
+    version = await session.get_one(ReportVersion, run.report_version_id)
+    report = await session.get_one(Report, version.report_id)
+    source = await session.get_one(DataSource, report.source_id)
+    seen = [one for one in versions.classified(version, source) if one.data_class not in (None, "none")]
+    for person in sorted(lifecycle.hands(by)):
+        session.add_all(
+            AccessLog(
+                id=ids.new("acl"), at=now, person=person, run_id=run.id, column_name=one.name, origin=one.origin,
+                data_class=str(one.data_class),
+            )
+            for one in seen
+        )  # fmt: skip
 
 
 async def _demand_scope(session: AsyncSession, run: Run, *, by: Caller) -> None:

@@ -170,7 +170,7 @@ async def _spec(world: World, hold: Hold) -> Spec:
         target=data_sources.target(source, settings),
         checked=versions.checked(version.sql, definitions, source),
         values=run.parameters,
-        limits=Limits(rows=source.row_limit, seconds=source.seconds_limit),
+        limits=Limits(rows=min(source.row_limit, run.row_limit or source.row_limit), seconds=source.seconds_limit),
         path=str((settings.storage / hold.file).absolute()),
     )
 

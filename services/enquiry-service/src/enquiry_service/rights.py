@@ -15,8 +15,10 @@ REPORTS_WRITE = Permission("enquiry.reports.write", "Write reports.", ("support-
 APPROVE = Permission("enquiry.reports.approve", "Approve a report that another has written.", ("support-officer",))
 RUN = Permission("enquiry.reports.run", "Run reports and fetch what they found.", ("support-officer",))
 
+ADHOC = Permission("enquiry.adhoc", "Run a draft of a report for a named enquiry, before anybody has approved it.", ())
+
 CALENDARS = Permission("enquiry.calendars", "Add closures and proclaimed bank holidays to the calendars.", ())
 
 KINDS = Permission("enquiry.kinds", "Say which kinds of enquiries there are, with their fields and targets.", ())
 
-ALL = (FILE, READ, ANSWER, CALENDARS, KINDS, SOURCES, REPORTS_READ, REPORTS_WRITE, APPROVE, RUN)
+ALL = (FILE, READ, ANSWER, CALENDARS, KINDS, SOURCES, REPORTS_READ, REPORTS_WRITE, APPROVE, RUN, ADHOC)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from enquiry_service import data_sources, enquiries, events, parameters, rights, versions
+from enquiry_service.enquiry_log import happened
 from enquiry_service.tables import Enquiry, Report, ReportVersion, Run
 from lodge_kit import audit, directory, ids
 from lodge_kit.events import publish
@@ -57,6 +58,44 @@ async def request(
     org_unit = await _for_org_unit(session, enquiry_id, by=by)
     version = await versions.approved(session, report)
     data_sources.demand_proven(await data_sources.get(session, report.source_id))
+    facts = {"enquiry_id": enquiry_id, "purpose": purpose, "org_unit": org_unit}
+    return await _queued(session, version, values, facts, world=world, by=by, now=now)
+
+
+async def request_ad_hoc(
+    session: AsyncSession, report: Report, number: int, values: Mapping[str, Any], *, enquiry_id: str, purpose: str,
+    world: World, by: Caller, now: datetime,
+) -> Run:  # fmt: skip
+    """Ask for a run of a draft, for a named enquiry, by who may where the enquiry belongs; fewer rows, on record there.
+
+    Raises as `request` does, and `Unclassified`. From then on the draft stays as it is: what was run is on record.
+    """
+    org_unit = await _for_org_unit(session, enquiry_id, by=by)
+    by.demand(rights.ADHOC, org_unit or "")
+    source = await data_sources.get(session, report.source_id)
+    data_sources.demand_proven(source)
+    if not source.adhoc_row_limit:
+        raise Forbidden("This source is for approved reports only. Submit this version, and have another approve it.")
+    # Locked: nobody edits it between here and its first run.
+    version = await versions.get(session, report.id, number, lock=True)
+    if version.state not in ("draft", "review"):
+        raise Conflict(f"This version is {version.state}. Run the report's approved version instead.")
+    await versions.demand_classified(session, version)
+    facts = {
+        "enquiry_id": enquiry_id, "purpose": purpose, "org_unit": org_unit, "ad_hoc": True,
+        "row_limit": source.adhoc_row_limit,
+    }  # fmt: skip
+    run = await _queued(session, version, values, facts, world=world, by=by, now=now)
+    enquiry = await enquiries.get(session, enquiry_id, by=by)
+    await happened(session, enquiry, "ad-hoc-run", by=by, now=now, run=run.id, report=report.id, version=number)
+    return run
+
+
+async def _queued(
+    session: AsyncSession, version: ReportVersion, values: Mapping[str, Any], facts: Mapping[str, Any], *,
+    world: World, by: Caller, now: datetime,
+) -> Run:  # fmt: skip
+    """Bind the values and have the run wait for a worker. Raises `Invalid` with every value that is wrong."""
     definitions = parameters.DEFINITIONS.validate_python(version.parameters)
     bound = parameters.bind(definitions, values, scope=by.scope(rights.RUN))
     people = [
@@ -67,13 +106,20 @@ async def request(
     await directory.demand_known(session, world.directory, people, now=now)
     await directory.remember_caller(session, by, now=now)
     run = Run(
-        id=ids.new("run"), report_version_id=version.id, enquiry_id=enquiry_id, purpose=purpose, requested_by=by.id,
-        parameters={name: parameters.written(value) for name, value in bound.items()}, org_unit=org_unit,
-        created_at=now, updated_at=now,
+        id=ids.new("run"), report_version_id=version.id, requested_by=by.id, created_at=now, updated_at=now,
+        parameters={name: parameters.written(value) for name, value in bound.items()}, **facts,
     )  # fmt: skip
     session.add(run)
     audit.record(
-        session, "run.requested", kind="run", of=run.id, by=by, now=now, report=report.id, version=version.number
+        session,
+        "run.requested",
+        kind="run",
+        of=run.id,
+        by=by,
+        now=now,
+        report=version.report_id,
+        version=version.number,
+        ad_hoc=run.ad_hoc,
     )
     await session.flush()
     return run

@@ -29,7 +29,7 @@ from enquiry_service.settings import Settings
 from enquiry_service.settings import of as settings_of
 from enquiry_service.sources import Column
 from enquiry_service.statements import Allowance
-from enquiry_service.tables import DataSource, Report, ReportVersion
+from enquiry_service.tables import DataSource, Report, ReportVersion, Run
 from lodge_kit import audit, directory, etags, ids
 from lodge_kit.events import Fact, publish
 from lodge_kit.identity import Caller
@@ -76,10 +76,12 @@ class Validation(BaseModel):
     moved: bool = Field(description="Whether the source answers other columns than when it was written.")
 
 
-async def get(session: AsyncSession, report_id: str, number: int) -> ReportVersion:
-    """Read one version of a report. Raises `NotFound`."""
+async def get(session: AsyncSession, report_id: str, number: int, *, lock: bool = False) -> ReportVersion:
+    """Read one version of a report, and with `lock` let nobody change it meanwhile. Raises `NotFound`."""
     found = select(ReportVersion).where(col(ReportVersion.report_id) == report_id, col(ReportVersion.number) == number)
-    version: ReportVersion | None = (await session.execute(found)).scalar_one_or_none()
+    version: ReportVersion | None = (
+        await session.execute(found.with_for_update() if lock else found)
+    ).scalar_one_or_none()
     if version is None:
         raise NotFound(f"Report {report_id} has no version {number}.")
     return version
@@ -155,7 +157,10 @@ async def rewrite(
         changes.get("classes", seen.classes),
     )
     found = await _understood(draft, source, settings_of(world))
-    version = await get(session, report_id, number)
+    version = await get(session, report_id, number, lock=True)
+    ran = select(col(Run.id)).where(col(Run.report_version_id) == version.id).limit(1)
+    if (await session.execute(ran)).first() is not None:
+        raise Conflict("This draft was run as it stands, and stays so. Write a new version.")
     if version.version != seen.version:
         raise Conflict("This version was changed while the source was asked about yours. GET it again.")
     for name, value in _kept(draft, found).items():
@@ -221,7 +226,7 @@ async def validate(report_id: str, number: int, *, world: World) -> Validation:
 async def submit(session: AsyncSession, version: ReportVersion, *, by: Caller, now: datetime) -> None:
     """Offer a draft for approval: each of its columns has a class by then. Raises `Unclassified`, `Conflict`."""
     state = lifecycle.after(version.state, "submit")
-    await _demand_classified(session, version)
+    await demand_classified(session, version)
     version.state, version.updated_at = state, now
     _record(session, version, "report.submitted", by=by, now=now)
     await _tell(session, version, events.ReportSubmitted(version=version.number), by=by, now=now)
@@ -231,7 +236,7 @@ async def approve(session: AsyncSession, version: ReportVersion, *, by: Caller, 
     """Approve what others wrote: it is the version that runs from now on, the one before is retired."""
     state = lifecycle.after(version.state, "approve")
     lifecycle.demand_other_eyes({version.author, *version.editors}, by)
-    await _demand_classified(session, version)
+    await demand_classified(session, version)
     before = update(ReportVersion).where(
         col(ReportVersion.report_id) == version.report_id, col(ReportVersion.state) == "approved"
     )
@@ -261,7 +266,8 @@ async def retire(session: AsyncSession, version: ReportVersion, *, reason: str, 
     await _tell(session, version, events.ReportRetired(version=version.number), by=by, now=now)
 
 
-async def _demand_classified(session: AsyncSession, version: ReportVersion) -> None:
+async def demand_classified(session: AsyncSession, version: ReportVersion) -> None:
+    """Refuse a version of whose columns nobody has said what they tell of people. Raises `Unclassified`."""
     report = await reports.get(session, version.report_id)
     shown = classified(version, await data_sources.get(session, report.source_id))
     if missing := [one.name for one in shown if one.data_class is None]:

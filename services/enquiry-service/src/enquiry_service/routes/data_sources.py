@@ -55,6 +55,9 @@ class SourceChange(Change):
     allowed_functions: list[Identifier] = Field(default=[], max_length=200)
     row_limit: int = Field(default=1_000_000, ge=1, le=100_000_000)
     seconds_limit: int = Field(default=300, ge=1, le=86_400)
+    adhoc_row_limit: int = Field(
+        default=10_000, ge=0, le=100_000_000, description="Of runs that nobody has approved; 0: there are none."
+    )
     column_classes: dict[Origin, DataClass] = Field(
         default={}, max_length=20_000,
         description="What its columns tell of people, by `schema.table.column`, all of them at once: a result that"
@@ -119,6 +122,7 @@ class SourceOut(BaseModel):
     allowed_functions: list[str]
     row_limit: int
     seconds_limit: int
+    adhoc_row_limit: int
     column_classes: dict[str, DataClass]
     owner: Reference
     checked_at: datetime | None

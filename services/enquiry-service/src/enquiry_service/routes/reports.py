@@ -1,15 +1,15 @@
 """/enquiry/v1/reports."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from enquiry_service import reports, rights
+from enquiry_service import answered, reports, rights
 from enquiry_service.tables import DataSource, Report, ReportVersion
 from lodge_kit import etags
 from lodge_kit.changes import Change
@@ -54,7 +54,15 @@ class ReportIn(BaseModel):
     description: str = Field(default="", max_length=5_000)
     tags: Annotated[list[Tag], AfterValidator(_each_once)] = Field(default=[], max_length=20)
     name: Name = Field(examples=["Enrolments by faculty"])
-    source: Id
+    source: Id | None = Field(default=None, description="Needed, but where it is made of an enquiry.")
+    enquiry: Id | None = Field(default=None, description="The answered enquiry that it is made of, with `run`.")
+    run: Id | None = Field(default=None, description="The run whose SQL becomes the first draft.")
+
+    @model_validator(mode="after")
+    def _of_one_thing(self) -> Self:
+        if (self.enquiry is None) != (self.run is None) or (self.enquiry is None) == (self.source is None):
+            raise ValueError("give a source, or an enquiry together with the run that answered it")
+        return self
 
 
 class ReportOut(BaseModel):
@@ -67,6 +75,7 @@ class ReportOut(BaseModel):
     tags: list[str]
     source: Reference
     owner: Reference
+    enquiry: str | None = Field(description="The id of the enquiry that it was made of.")
     approved_version: int | None = Field(description="The version that runs; null while none was approved.")
     created_at: datetime
     updated_at: datetime
@@ -98,6 +107,7 @@ def shown(row: Row[Report, str, str | None, int | None]) -> ReportOut:
         "etag": etags.etag(report),
         "source": {"id": report.source_id, "name": row[1]},
         "owner": {"id": report.owner, "name": row[2] or ""},
+        "enquiry": report.enquiry_id,
         "approved_version": row[3],
     }
     return ReportOut.model_validate(report.model_dump() | references)
@@ -114,9 +124,12 @@ async def _now_is(request: Request, session: AsyncSession, report_id: str, statu
 
 @router.post("/reports", status_code=201, response_model=ReportOut)
 async def create_report(request: Request, wanted: ReportIn, session: Session, by: Writer, now: Now) -> Response:
-    """Make a report on a data source; then POST its SQL to /versions."""
-    facts = wanted.model_dump(exclude={"source"}) | {"source_id": wanted.source}
-    report = await reports.create(session, facts, by=by, now=now)
+    """Make a report on a data source, then POST its SQL to /versions; or of an enquiry that was answered by a run."""
+    facts = wanted.model_dump(exclude={"source", "enquiry", "run"})
+    if wanted.enquiry and wanted.run:
+        report = await answered.become(session, facts, enquiry_id=wanted.enquiry, run_id=wanted.run, by=by, now=now)
+    else:
+        report = await reports.create(session, facts | {"source_id": wanted.source}, by=by, now=now)
     return await _now_is(request, session, report.id, 201)
 
 
@@ -126,6 +139,7 @@ async def list_reports(
     q: Annotated[str | None, Query(max_length=200, description="Words of the name or the description.")] = None,
     source: Id | None = None,
     owner: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
+    enquiry: Id | None = None,
     tag: Annotated[Tag | None, Query()] = None,
     state: Annotated[
         Literal["draft", "review", "approved", "retired"] | None, Query(description="Of one of its versions.")
@@ -139,6 +153,8 @@ async def list_reports(
         found = found.where(col(Report.source_id) == source)
     if owner:
         found = found.where(col(Report.owner) == by.named(owner))
+    if enquiry:
+        found = found.where(col(Report.enquiry_id) == enquiry)
     if tag:
         found = found.where(col(Report.tags).contains([tag]))
     if state:

@@ -22,11 +22,13 @@ from lodge_kit.ids import Id
 from lodge_kit.listing import Ask, Listing, several
 from lodge_kit.problems import NotFound
 from lodge_kit.tables import KnownName
+from lodge_kit.texts import Words
 from lodge_kit.world import Here, Now
 
 router = APIRouter(tags=["runs"], route_class=IdempotentRoute)
 
 Runner = Annotated[Caller, requires(rights.RUN)]
+AdHocRunner = Annotated[Caller, requires(rights.ADHOC)]
 
 RunStatus = Literal["queued", "running", "spooling", "done", "truncated", "failed", "cancelled", "expired"]
 
@@ -41,6 +43,16 @@ class RunIn(BaseModel):
     purpose: str = Field(default="", max_length=2_000)
 
 
+class AdHocRunIn(BaseModel):
+    """A run of a draft to ask for: for whom, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parameters: dict[str, Any] = Field(default={}, description="A value for each parameter, by name.")
+    enquiry: Id = Field(description="The enquiry that it answers; the run is in its log.")
+    purpose: Words = Field(min_length=1, max_length=2_000)
+
+
 class RunOut(BaseModel):
     """One execution of a report."""
 
@@ -53,6 +65,7 @@ class RunOut(BaseModel):
     )
     parameters: dict[str, Any]
     purpose: str
+    ad_hoc: bool = Field(description="Whether nobody had approved what was run.")
     requested_by: Reference
     status: RunStatus
     phase: str | None = Field(description="What a run under way is at.")
@@ -118,6 +131,21 @@ async def create_run(
     run = await runs.request(
         session, report, wanted.parameters, enquiry_id=wanted.enquiry, purpose=wanted.purpose, world=here, by=by,
         now=now,
+    )  # fmt: skip
+    await jobs.defer_run(session, run.id)
+    return await _now_is(request, session, run.id, 202)
+
+
+@router.post("/reports/{report_id}/versions/{number}/runs", status_code=202, response_model=RunOut)
+async def create_ad_hoc_run(
+    request: Request, report_id: str, number: int, wanted: AdHocRunIn, session: Session, by: AdHocRunner, here: Here,
+    now: Now,
+) -> Response:  # fmt: skip
+    """Ask for a run of a draft for a named enquiry, without approval: its source's limit for that is a lower one."""
+    report = await reports.get(session, report_id)
+    run = await runs.request_ad_hoc(
+        session, report, number, wanted.parameters, enquiry_id=wanted.enquiry, purpose=wanted.purpose, world=here,
+        by=by, now=now,
     )  # fmt: skip
     await jobs.defer_run(session, run.id)
     return await _now_is(request, session, run.id, 202)

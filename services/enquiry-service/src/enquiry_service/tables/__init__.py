@@ -6,9 +6,10 @@ from enquiry_service.tables.enquiries import Enquiry, EnquiryEvent, Message
 from enquiry_service.tables.kinds import EnquiryKind, KindFields
 from enquiry_service.tables.reports import Report, ReportVersion
 from enquiry_service.tables.row import Row
-from enquiry_service.tables.runs import Artifact, Run
+from enquiry_service.tables.runs import AccessLog, Artifact, Run
 
 __all__ = [
+    "AccessLog",
     "Artifact",
     "DataSource",
     "DaysOff",

@@ -41,6 +41,10 @@ class DataSource(Versioned, Row, table=True):
     allowed_functions: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
     row_limit: int = Field(default=1_000_000, sa_type=BigInteger)
     seconds_limit: int = 300
+    adhoc_row_limit: int = Field(
+        default=10_000, sa_column=Column(BigInteger, nullable=False, server_default=text("10000"))
+    )
+    """Of a run that nobody has approved; 0 where there are none."""
     owner: str = Field(sa_type=IdText, index=True)
     column_classes: dict[str, Any] = Field(
         default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'::jsonb"))

@@ -30,6 +30,8 @@ class Report(Versioned, Row, table=True):
     tags: list[str] = Field(
         default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]"))
     )
+    enquiry_id: str | None = Field(default=None, sa_type=IdText, sa_column_args=[ForeignKey("enquiry.id")], index=True)
+    """The answered enquiry that it was made of."""
     archived_at: datetime | None = Field(default=None, sa_type=Instant)
 
 

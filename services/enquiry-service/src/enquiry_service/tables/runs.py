@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -20,6 +20,7 @@ class Run(Versioned, Row, table=True):
     __table_args__ = (
         one_of("status", *RUN_STATES),
         CheckConstraint("status NOT IN ('done', 'truncated') OR sha256 IS NOT NULL", name="hashed"),
+        CheckConstraint("NOT ad_hoc OR enquiry_id IS NOT NULL", name="for_an_enquiry"),
         Index("ix_run_under_way", "lease_until", postgresql_where="status IN ('queued', 'running', 'spooling')"),
     )
 
@@ -30,6 +31,10 @@ class Run(Versioned, Row, table=True):
     purpose: str = Field(default="", sa_type=Text)
     requested_by: str = Field(sa_type=IdText, index=True)
     org_unit: str | None = Field(default=None, sa_type=IdText, index=True)
+    ad_hoc: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    """Whether it is of a version that nobody had approved."""
+    row_limit: int | None = Field(default=None, sa_type=BigInteger)
+    """Beside its source's own."""
     status: str = Field(default="queued", sa_type=Text)
     phase: str | None = Field(default=None, sa_type=Text)
     rows: int = Field(default=0, sa_type=BigInteger)
@@ -49,6 +54,22 @@ class Run(Versioned, Row, table=True):
     """By the database's clock; past it, another worker may take the run up or end it."""
 
 
+class AccessLog(Row, table=True):
+    """Somebody fetched a file in which this column tells something of people. Append-only."""
+
+    __tablename__ = "access_log"
+    __table_args__ = (one_of("data_class", "personal", "special", "secret"),)
+
+    id: str = id_column()
+    at: datetime = Field(sa_type=Instant)
+    person: str = Field(sa_type=IdText)
+    run_id: str = Field(sa_type=IdText, sa_column_args=[ForeignKey("run.id")], index=True)
+    column_name: str = Field(sa_type=Text)
+    origin: str | None = Field(default=None, sa_type=Text, index=True)
+    data_class: str = Field(sa_type=Text)
+    """As it was classified then."""
+
+
 class Artifact(Versioned, Row, table=True):
     """The file that a run left, kept until its day."""
 
@@ -66,5 +87,7 @@ class Artifact(Versioned, Row, table=True):
     """Within the storage folder."""
     bytes: int = Field(sa_type=BigInteger)
     sha256: str = Field(sa_type=Text, index=True)
+    truncated: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    """Whether a limit of rows cut it; the run forgets it when the file is destroyed."""
     expires_at: datetime = Field(sa_type=Instant)
     destroyed_at: datetime | None = Field(default=None, sa_type=Instant)
