@@ -1,5 +1,6 @@
 """Versions: edited as drafts, classified, validated, judged by other eyes, compared, retired."""
 
+import asyncio
 from typing import Any
 
 import psycopg
@@ -274,3 +275,43 @@ def test_no_author_makes_less_of_what_the_source_has_classified(
         expected = known.get(column.origin or "", said.get(column.name))
         assert one.data_class == expected
         assert (one.classified_by is None) == (expected is None)
+
+
+@pytest.mark.anyio
+async def test_who_runs_reports_finds_those_that_run_and_never_their_sql(
+    report: str, olive: Client, peter: Client, client: Client, who: Any
+) -> None:
+    runner = client.acting(who.ben, [rights.RUN])
+    await olive.made(f"{report}/versions", sql=STUDENT, classes=BOTH)
+    assert (await runner.get(report)).status_code == 404, "nothing of it runs yet"
+    assert (await runner.get("/enquiry/v1/reports")).json()["items"] == []
+    await olive.made(f"{report}/versions/1/submit")
+    await peter.made(f"{report}/versions/1/approve")
+    found = (await runner.get("/enquiry/v1/reports")).json()["items"]
+    assert found == [(await runner.get(report)).json()]
+    assert (found[0]["name"], "campus" in str(found)) == ("Students", False)
+    assert (await runner.get(f"{report}/parameters")).status_code == 200
+    for path in ("", "/1", "/1/diff", "/1/parameters"):
+        assert (await runner.get(f"{report}/versions{path}")).status_code == 403, path
+    nobody = client.acting(who.ada, [rights.FILE])
+    for path in (report, "/enquiry/v1/reports", "/enquiry/v1/reports/rpt_" + 26 * "0"):
+        refused = await nobody.get(path)
+        assert (refused.status_code, "enquiry.reports.read" in refused.json()["detail"]) == (403, True)
+
+
+@pytest.mark.anyio
+async def test_an_edit_and_an_ad_hoc_run_at_once_never_run_what_was_not_asked_for(
+    report: str, olive: Client, peter: Client
+) -> None:
+    made = await olive.made("/enquiry/v1/enquiries", kind="data", title="Who?", description="Who is here?")
+    for number in range(1, 5):
+        await olive.made(f"{report}/versions", sql=STUDENT, classes=BOTH)
+        path = f"{report}/versions/{number}"
+        ran, edited = await asyncio.gather(
+            peter.post(f"{path}/runs", json={"enquiry": made["id"], "purpose": "A race."}),
+            edit(olive, path, sql=STUDENT + " WHERE id = 1"),
+        )
+        assert ran.status_code == 202, ran.text
+        assert edited.status_code in (200, 409), edited.text
+        late = await edit(olive, path, sql=STUDENT)
+        assert late.status_code == 409, "what was run stays as it is"

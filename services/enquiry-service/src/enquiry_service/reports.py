@@ -4,15 +4,32 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from enquiry_service import events, rights
-from enquiry_service.tables import DataSource, Report
+from enquiry_service.tables import DataSource, Report, ReportVersion
 from lodge_kit import audit, directory, ids
 from lodge_kit.events import publish
 from lodge_kit.identity import Caller
 from lodge_kit.problems import Invalid, NotFound
 from lodge_kit.world import World
+
+
+def visible(by: Caller) -> ColumnElement[bool]:
+    """Match the reports that the caller may know of: all, by those who read reports; what runs, by those who run them.
+
+    Raises `Forbidden` for anybody else. To run a report is not to see its SQL, which is in its versions.
+    """
+    if by.may(rights.REPORTS_READ):
+        return true()
+    if not by.may(rights.RUN):
+        by.demand(rights.REPORTS_READ)
+    approved = select(col(ReportVersion.id)).where(
+        col(ReportVersion.report_id) == col(Report.id), col(ReportVersion.state) == "approved"
+    )
+    return approved.exists()
 
 
 async def get(session: AsyncSession, report_id: str) -> Report:
