@@ -224,4 +224,6 @@ async def test_nobody_reads_the_rows_of_org_units_that_are_not_his_or_hers(
     refused = await narrow.get(file)
     assert (refused.status_code, "org units" in refused.json()["detail"]) == (403, True)
     assert (await wide.get(file)).text.split() == ["id"]
+    moved = client.acting("per_01J0000000000000000000W1DE", one)
+    assert (await moved.get(file)).status_code == 403, "who asked for it has one of them no more"
     assert (await olive.get(file)).status_code == 200
