@@ -124,6 +124,9 @@ class _Reading:
             if any(comment.startswith(self.dialect.run_comments) for comment in token.comments):
                 sentence = f"{self.dialect.product} runs what is in a comment that begins with /*!; leave it out."
                 raise self.refusal(sentence, token.start)
+            if token.token_type is TokenType.VAR and token.text.startswith("$"):
+                sentence = "Write a parameter as :name, and a name that begins with $ in quotes."
+                raise self.refusal(sentence, token.start)
 
     def cast(self, name: str, kind: str) -> str:
         """Answer how the dialect makes a value of the parameter's type out of a text."""

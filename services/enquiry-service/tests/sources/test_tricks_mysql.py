@@ -1,7 +1,7 @@
 """Ways to write, to see or to hold what a report may not, on MariaDB: each refused by the check, each harmless without.
 
-`static` is a word of the check's own sentence. `without` says what stops the trick when the check is left out and it
-goes to the server as a report would, as the user that may only read:
+`$` stands for the database that the source allows. Without the check they go to the server as a report would, as the
+user that may only read, and are stopped by:
 
     grammar    it is not one statement that can be prepared, or this server does not know it
     role       the user lacks the privilege
@@ -13,26 +13,11 @@ goes to the server as a report would, as the user that may only read:
 
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from enquiry_service import dialects
-from enquiry_service.checked import Checked
-from enquiry_service.export.spool import Full, Spool
-from enquiry_service.export.watch import Watch
-from enquiry_service.sources import Interrupted, Limits, SourceError
-from enquiry_service.sources.mysql import adapter
-from enquiry_service.statements import Allowance, UnsafeSql, check
-
-
-class Trick(NamedTuple):
-    """One hostile statement; `$` stands for the database that the source allows."""
-
-    sql: str
-    static: str
-    without: str
-
+from .tricks import ONLY_AT_THE_SOURCE, Trick, harmless, refused
 
 TRICKS = {
     "plain delete": Trick("DELETE FROM many", "DELETE", "role|read only"),
@@ -155,8 +140,6 @@ TRICKS = {
 
 DENIED = {1044, 1045, 1142, 1143, 1227, 1370, 1290, 1410, 1095, 1699, 1419, 1094}
 """The user may not: a database, a table, a column, something that needs SUPER, a routine, a file, a grant, a thread."""
-_ONLY_AT_THE_SOURCE = "^$"
-"""The check lets it through: the plan and the time are what stop it."""
 
 pytestmark = pytest.mark.needs("mariadb")
 
@@ -165,42 +148,19 @@ def test_there_are_enough_of_them() -> None:
     assert len(TRICKS) >= 60
 
 
-@pytest.mark.parametrize("name", [name for name, trick in TRICKS.items() if trick.static != _ONLY_AT_THE_SOURCE])
+@pytest.mark.parametrize("name", [name for name, trick in TRICKS.items() if trick.static != ONLY_AT_THE_SOURCE])
 def test_the_check_refuses_each_trick_and_says_why(name: str) -> None:
-    trick = TRICKS[name]
-    with pytest.raises(UnsafeSql) as refused:
-        check(
-            trick.sql.replace("$", "campus"), parameters=[], allowance=Allowance(schemas=("campus",)),
-            dialect=dialects.of("mysql"),
-        )  # fmt: skip
-    assert re.search(trick.static, refused.value.detail), refused.value.detail
+    refused(_at(TRICKS[name], "campus"), "mysql", schema="campus")
 
 
 @pytest.mark.parametrize("name", TRICKS)
 def test_without_the_check_each_trick_is_harmless(name: str, mysql_place: Any, result: Path) -> None:
-    trick, (database,) = TRICKS[name], mysql_place.target.schemas
-    before = mysql_place.fingerprint()
-    # Only what a limit is to stop gets a short one: the others must not end by it on a slow machine.
-    seconds = 1 if "limits" in trick.without else 60
-    stopped = _bypass(mysql_place.target, trick.sql.replace("$", database), result, seconds=seconds)
-    assert mysql_place.fingerprint() == before, stopped
-    assert not Path("/tmp/lodge").exists()  # noqa: S108 - where the tricks would write
-    assert set(_layers(stopped)) & set(trick.without.split("|")), stopped
+    target, (database,) = mysql_place.target, mysql_place.target.schemas
+    harmless(_at(TRICKS[name], database), target, result, fingerprint=mysql_place.fingerprint, layers=_layers)
 
 
-def _bypass(target: Any, text: str, path: Path, *, seconds: float) -> str:
-    """Send `text` as a report would be, unchecked; answer what stopped it."""
-    unchecked = Checked(pieces=(text,), gaps=(), casts={}, tables=(), original=text, mark="?")
-    watch = Watch(seconds + 1, lambda _: None)
-    limits = Limits(rows=1_000, seconds=seconds, bytes=10_000_000)
-    try:
-        with Spool(path, most=limits.bytes) as spool:
-            adapter.run(target, unchecked, {}, limits=limits, sink=spool, watch=watch)
-    except Interrupted:
-        return "limits"
-    except (SourceError, Full) as error:
-        return str(error)
-    return "ran"
+def _at(trick: Trick, database: str) -> Trick:
+    return trick._replace(sql=trick.sql.replace("$", database))
 
 
 def _layers(stopped: str) -> tuple[str, ...]:

@@ -136,10 +136,11 @@ def _confine(connection: sqlite3.Connection) -> None:
     # The first use of one declares a table, which the authorizer would refuse.
     connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')").fetchall()
     connection.execute("BEGIN")
-    connection.set_authorizer(_authorize)
+    connection.set_authorizer(authorize)
 
 
-def _authorize(action: int, first: str | None, second: str | None, _schema: str | None, _inner: str | None) -> int:
+def authorize(action: int, first: str | None, second: str | None, _schema: str | None, _inner: str | None) -> int:
+    """Answer whether a statement may do `action` (SQLite's own numbers): select and read, and nothing else."""
     if action not in _READS:
         return sqlite3.SQLITE_DENY
     if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _FUNCTIONS_REFUSED:

@@ -1,7 +1,6 @@
 """Ways to write, to see or to hold what a report may not: each refused by the check, each harmless without it.
 
-`static` is a word of the check's own sentence. `without` says what stops the trick when the check is left out and it
-goes to PostgreSQL as a report would, under the role that may only read:
+Without the check they go to PostgreSQL as a report would, under the role that may only read, and are stopped by:
 
     grammar      it is not one query, and COPY (SELECT …) takes nothing else; or this PostgreSQL was built without it
     role         the role lacks the privilege
@@ -14,26 +13,12 @@ goes to PostgreSQL as a report would, under the role that may only read:
 
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 import pytest
 
-from enquiry_service.checked import Checked
-from enquiry_service.export.spool import Full, Spool
-from enquiry_service.export.watch import Watch
-from enquiry_service.sources import Interrupted, Limits, SourceError
-from enquiry_service.sources.postgresql import adapter
-from enquiry_service.statements import Allowance, UnsafeSql, check
-
-
-class Trick(NamedTuple):
-    """One hostile statement."""
-
-    sql: str
-    static: str
-    without: str
-
+from .tricks import Trick, harmless, refused
 
 TRICKS = {
     "delete in with": Trick(
@@ -169,37 +154,12 @@ What else PostgreSQL refuses is no query that it can read.
 
 @pytest.mark.parametrize("name", TRICKS)
 def test_the_check_refuses_each_trick_and_says_why(name: str) -> None:
-    trick = TRICKS[name]
-    with pytest.raises(UnsafeSql) as refused:
-        check(trick.sql, parameters=[], allowance=Allowance(schemas=("campus",)))
-    assert re.search(trick.static, refused.value.detail), refused.value.detail
-    assert refused.value.errors[0].pointer == "/sql"
+    refused(TRICKS[name], "postgresql", schema="campus")
 
 
 @pytest.mark.parametrize("name", TRICKS)
 def test_without_the_check_each_trick_is_harmless(name: str, campus: Any, result: Path) -> None:
-    trick = TRICKS[name]
-    before = _fingerprint(campus.owner_url)
-    # Only what a limit is to stop gets a short one: the others must not end by it on a slow machine.
-    stopped = _bypass(campus.target, trick.sql, result, seconds=1 if "limits" in trick.without else 60)
-    assert _fingerprint(campus.owner_url) == before, stopped
-    assert not Path("/tmp/lodge").exists()  # noqa: S108 - where the tricks would write
-    assert set(_layers(stopped)) & set(trick.without.split("|")), stopped
-
-
-def _bypass(target: Any, text: str, path: Path, *, seconds: float) -> str:
-    """Send `text` as a report would be, unchecked; answer what stopped it."""
-    unchecked = Checked(pieces=(text,), gaps=(), casts={}, tables=(), original=text)
-    watch = Watch(seconds + 1, lambda _: None)
-    limits = Limits(rows=1_000, seconds=seconds, bytes=10_000_000)
-    try:
-        with Spool(path, most=limits.bytes) as spool:
-            adapter.run(target, unchecked, {}, limits=limits, sink=spool, watch=watch)
-    except Interrupted:
-        return "limits"
-    except (SourceError, Full) as error:
-        return str(error)
-    return "ran"
+    harmless(TRICKS[name], campus.target, result, fingerprint=lambda: _fingerprint(campus.owner_url), layers=_layers)
 
 
 def _layers(stopped: str) -> tuple[str, ...]:
