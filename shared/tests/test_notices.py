@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import structlog
 from aiosmtpd.smtp import SMTP
 from hypothesis import given
 from hypothesis import strategies as st
@@ -142,22 +143,45 @@ async def test_who_wants_a_digest_gets_one_mail_in_the_morning(
     assert (to, letter["Subject"]) == (["alice@campus.example"], "Lodge: 2 things for you")
 
 
-async def test_mail_that_is_refused_is_tried_again_later_and_not_for_ever(clerk: Client, desk: Any, post: Post) -> None:
+async def test_mail_that_is_put_off_is_tried_again_later_then_given_up_aloud(
+    clerk: Client, desk: Any, post: Post
+) -> None:
     post.refuse = "451 later"
     for person in (ALICE, BOB):
         await clerk.made("/desk/v1/slips", text="x", tell=person)
     await notices.route(desk.world)
-    for failures in range(1, 7):
-        assert await notices.send_mail(desk.world) == 0
-        async with desk.world.database.transaction() as session:
-            found = (await session.execute(text("SELECT failures, error, due_at > now() FROM mail"))).all()
-            await session.execute(text("UPDATE mail SET due_at = now()"))
-        assert found == [(min(failures, 5), "SMTPDataError", failures < 6)] * 2
+    for failures in range(1, 6):
+        with structlog.testing.capture_logs() as logged:
+            assert await notices.send_mail(desk.world) == 0
+        found = await unsent(desk)
+        assert found == [(failures, "SMTPDataError", failures < 5)] * 2
+        assert [one["log_level"] for one in logged] == (["warning"] if failures < 5 else ["warning", "error"]) * 2
+    assert "campus.example" not in repr(logged)
+    post.refuse = None
+    assert await notices.send_mail(desk.world) == 0
     async with desk.world.database.transaction() as session:
         await session.execute(text("UPDATE mail SET failures = 1"))
-    post.refuse = None
     assert await notices.send_mail(desk.world) == 2
     assert len(post.letters) == 2
+
+
+async def unsent(desk: Any) -> list[Any]:
+    """Answer the mails' failures, errors and whether they wait for later; then let them wait no longer."""
+    async with desk.world.database.transaction() as session:
+        found = (await session.execute(text("SELECT failures, error, due_at > now() FROM mail"))).all()
+        await session.execute(text("UPDATE mail SET due_at = now()"))
+    return [tuple(one) for one in found]
+
+
+async def test_mail_that_is_refused_for_good_is_given_up_at_once(clerk: Client, desk: Any, post: Post) -> None:
+    post.refuse = "554 no"
+    await clerk.made("/desk/v1/slips", text="x", tell=ALICE)
+    await notices.route(desk.world)
+    with structlog.testing.capture_logs() as logged:
+        assert await notices.send_mail(desk.world) == 0
+    assert [one["log_level"] for one in logged] == ["warning", "error"]
+    assert await unsent(desk) == [(5, "SMTPDataError", False)]
+    assert await titles(clerk, ALICE) == ["A slip"], "its reader finds it in the list still"
 
 
 async def test_a_mail_server_that_is_away_is_no_error(make_desk: Callable[..., Any], issuer: Issuer) -> None:

@@ -4,24 +4,20 @@ Wherever a text of ours says told, warned or reminded, it is one of these beside
 person; who has left is stood in for by the deputy, then by the administrators. Mail carries links, never results.
 """
 
-import asyncio
-import smtplib
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-import aiosmtplib
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from lodge_kit import ids, logs
+from lodge_kit import ids, logs, smtp
 from lodge_kit.database import Session
 from lodge_kit.directory import Recipient
 from lodge_kit.identity import Authenticated
@@ -36,7 +32,9 @@ log = logs.logger(__name__)
 DIGEST_HOUR = 7
 """When the day's digest goes out, in the institution's time zone."""
 _BATCH = 100
-_RETRIES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
+_RETRIES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+_MOST_FAILURES = len(_RETRIES) + 1
+"""A mail that failed so often is given up."""
 
 
 class Task(BaseModel):
@@ -164,22 +162,20 @@ def next_digest(now: datetime, zone: ZoneInfo) -> datetime:
 async def send_mail(world: World) -> int:
     """Send what is due, one mail an address; answers how many mails went out."""
     sent = 0
-    while world.settings.smtp_url is not None:
-        went = await _send_next(world)
-        if went is None:
-            break
-        sent += went
+    if world.settings.smtp_url is not None:
+        while (went := await _send_next(world, world.settings.smtp_url)) is not None:
+            sent += went
     return sent
 
 
-async def _send_next(world: World) -> bool | None:
+async def _send_next(world: World, server: SecretStr) -> bool | None:
     """Send one address what is due; says whether it went, None when nothing is due.
 
     An address a transaction: a mail server that hangs then holds one for twenty seconds, not for a hundred of them.
     """
     async with world.database.transaction() as session:
         due = select(Mail).where(
-            col(Mail.sent_at).is_(None), col(Mail.due_at) <= func.now(), col(Mail.failures) < len(_RETRIES)
+            col(Mail.sent_at).is_(None), col(Mail.due_at) <= func.now(), col(Mail.failures) < _MOST_FAILURES
         )
         first = due.order_by(col(Mail.due_at)).limit(1).with_for_update(skip_locked=True)
         mail = (await session.execute(first)).scalar_one_or_none()
@@ -189,19 +185,29 @@ async def _send_next(world: World) -> bool | None:
         mails = list((await session.execute(same.with_for_update(skip_locked=True))).scalars())
         wanted = col(Notice.id).in_([one.notice_id for one in mails])
         lines = list((await session.execute(select(Notice).where(wanted).order_by(col(Notice.id)))).scalars())
-        error = await _send(world.settings, mail.address, lines)
+        try:
+            await smtp.send(server, letter(world.settings, mail.address, lines))
+        except smtp.NotSentError as error:
+            _put_off(mails, error, now=datetime.now(UTC))
+            return False
         for one in mails:
-            _note(one, error, now=datetime.now(UTC))
-        return error is None
+            one.error, one.sent_at = None, datetime.now(UTC)
+        return True
 
 
-def _note(mail: Mail, error: str | None, *, now: datetime) -> None:
-    mail.error = error
-    if error is None:
-        mail.sent_at = now
-    else:
-        mail.due_at = now + _RETRIES[mail.failures]
-        mail.failures += 1
+def _put_off(mails: list[Mail], error: smtp.NotSentError, *, now: datetime) -> None:
+    """Keep what is to be tried again for later, and say what is given up: it stands in its reader's `/tasks` still."""
+    given_up = []
+    for one in mails:
+        one.error = str(error)
+        one.failures = _MOST_FAILURES if error.permanent else one.failures + 1
+        if one.failures < _MOST_FAILURES:
+            one.due_at = now + _RETRIES[one.failures - 1]
+        else:
+            given_up.append(one.notice_id)
+    log.warning("mail was not sent", reason=str(error))
+    if given_up:
+        log.error("mail was given up; its notices stand under /tasks", reason=str(error), notices=given_up)
 
 
 def letter(settings: ServiceSettings, address: str, lines: list[Notice]) -> EmailMessage:
@@ -214,30 +220,3 @@ def letter(settings: ServiceSettings, address: str, lines: list[Notice]) -> Emai
     portal = settings.portal_url.rstrip("/")
     mail.set_content("\n\n".join(f"{line.title}\n{portal}{line.path}" for line in lines) + "\n")
     return mail
-
-
-async def _send(settings: ServiceSettings, address: str, lines: list[Notice]) -> str | None:
-    """Send one mail; answers what went wrong, without the server's credentials in it."""
-    assert settings.smtp_url is not None  # noqa: S101 - the caller asked
-    url = urlsplit(settings.smtp_url.get_secret_value())
-    try:
-        await aiosmtplib.send(
-            letter(settings, address, lines),
-            hostname=url.hostname,
-            port=url.port,
-            username=unquote(url.username) if url.username else None,
-            password=unquote(url.password) if url.password else None,
-            use_tls=url.scheme == "smtps",
-            timeout=20,
-        )
-    except (
-        aiosmtplib.SMTPException,
-        smtplib.SMTPException,
-        OSError,
-        TimeoutError,
-        asyncio.IncompleteReadError,
-        ValueError,  # an address that no header can hold
-    ) as error:
-        log.warning("mail was not sent", reason=type(error).__name__)
-        return type(error).__name__
-    return None

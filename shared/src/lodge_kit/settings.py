@@ -80,7 +80,9 @@ class ServiceSettings(Settings):
         "audit_key", description="The key of the audit chain's HMAC, kept outside the database."
     )
     smtp_url: SecretStr | None = shared(
-        "smtp_url", None, description="smtp://user:password@host:587 (STARTTLS), smtps://…; unset: no mail is sent."
+        "smtp_url",
+        None,
+        description="smtp://user:password@host:587 (elsewhere it must offer STARTTLS), smtps://…; unset: no mail.",
     )
     mail_from: str = shared("mail_from", "lodge@localhost", description="The sender of notices.")
 

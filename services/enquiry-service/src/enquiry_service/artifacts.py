@@ -105,6 +105,7 @@ async def destroy_expired(world: World) -> int:
         )
         pairs = (await session.execute(due)).all()
         for artifact, run in pairs:
+            # The file first: what is not on record as destroyed is gone through again, whatever breaks between.
             (storage / artifact.path).unlink(missing_ok=True)
             artifact.destroyed_at, artifact.updated_at = now, now
             run.status, run.updated_at = "expired", now
