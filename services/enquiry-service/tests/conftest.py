@@ -144,8 +144,13 @@ async def people() -> AsyncIterator[str]:
         asked, known = request.query["id"].split(","), PEOPLE | ORG_UNITS | TEAMS
         return web.json_response({"items": [{"id": one, "name": known[one]} for one in asked if one in known]})
 
+    async def evaluations(request: web.Request) -> web.Response:
+        asked = (await request.json())["evaluations"]  # rights on single reports: nobody was given any
+        return web.json_response({"evaluations": [{"decision": False} for _ in asked]})
+
     served = web.Application()
     served.router.add_get("/access/v1/names", names)
+    served.router.add_post("/access/v1/evaluations", evaluations)
     runner = web.AppRunner(served, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -8,7 +8,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from enquiry_service import lifecycle, parameters, rights, runs, versions
+from enquiry_service import lifecycle, parameters, report_rights, rights, runs, versions
 from enquiry_service.settings import Settings
 from enquiry_service.settings import of as settings_of
 from enquiry_service.tables import AccessLog, Artifact, DataSource, Report, ReportVersion, Run
@@ -37,17 +37,15 @@ def keep(session: AsyncSession, run: Run, name: str, *, settings: Settings, now:
     )  # fmt: skip
 
 
-async def fetch(
-    session: AsyncSession, run: Run, *, settings: Settings, by: Caller, now: datetime
-) -> tuple[Path, Artifact]:
+async def fetch(session: AsyncSession, run: Run, *, world: World, by: Caller, now: datetime) -> tuple[Path, Artifact]:
     """Answer the file of a run, and put on record who fetched it. Raises `Forbidden`, `Conflict`, `FileGone`.
 
-    Whoever may run reports there may fetch it, and the requester of the enquiry that it answered. To see a run is not
-    enough: its file holds what the source knows of people.
+    Whoever may run reports there may fetch it, who asked for it as long as he may run that report, and the requester of
+    the enquiry that it answered. To see a run is not enough: its file holds what the source knows of people.
     """
     released = select(exists().where(col(Run.id) == run.id, runs.released_to(by)))
     if not (await session.execute(released)).scalar_one():
-        by.demand(rights.RUN, run.org_unit or "")
+        await _demand_right(session, run, world=world, by=by)
         await _demand_scope(session, run, by=by)
     if run.status in runs.UNDER_WAY:
         raise Conflict(f"This run is {run.status}. Ask for its file when it is done.")
@@ -55,7 +53,7 @@ async def fetch(
     artifact: Artifact | None = (await session.execute(found)).scalar_one_or_none()
     if artifact is None:
         raise FileGone(f"This run is {run.status} and left no file. {run.reason or ''}".strip())
-    path = settings.storage / artifact.path
+    path = settings_of(world).storage / artifact.path
     if artifact.destroyed_at is not None or artifact.expires_at <= now:
         raise FileGone("The file of this run was destroyed on its day. Run the report again.")
     if not path.is_file():
@@ -79,6 +77,15 @@ async def _log(session: AsyncSession, run: Run, *, by: Caller, now: datetime) ->
             )
             for one in seen
         )  # fmt: skip
+
+
+async def _demand_right(session: AsyncSession, run: Run, *, world: World, by: Caller) -> None:
+    """Refuse who may not run reports where the run belongs, but for one's own runs of a report that one was given."""
+    if by.may(rights.RUN, run.org_unit or ""):
+        return
+    version = await session.get_one(ReportVersion, run.report_version_id)
+    if run.requested_by != by.id or run.ad_hoc or not await report_rights.given_run(world, version.report_id, by=by):
+        by.demand(rights.RUN, run.org_unit or "")
 
 
 async def _demand_scope(session: AsyncSession, run: Run, *, by: Caller) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from enquiry_service import events, rights
+from enquiry_service import events, report_rights, rights
 from enquiry_service.tables import DataSource, Report, ReportVersion
 from lodge_kit import audit, directory, ids
 from lodge_kit.events import publish
@@ -17,19 +17,45 @@ from lodge_kit.problems import Invalid, NotFound
 from lodge_kit.world import World
 
 
-def visible(by: Caller) -> ColumnElement[bool]:
-    """Match the reports that the caller may know of: all, by those who read reports; what runs, by those who run them.
+async def visible(world: World, by: Caller, *, one: str | None = None) -> ColumnElement[bool]:
+    """Match the reports that the caller may know of.
 
-    Raises `Forbidden` for anybody else. To run a report is not to see its SQL, which is in its versions.
+    They are all, by those who read reports; what runs, by those who run them; and those on which one was given a right.
+    With `one`, rights are looked up for that report alone. Raises `Forbidden` for who has no such permission. To run a
+    report is not to see its SQL, which is in its versions.
     """
     if by.may(rights.REPORTS_READ):
         return true()
-    if not by.may(rights.RUN):
+    if not by.may(rights.RUN) and not by.may(rights.GRANTED):
         by.demand(rights.REPORTS_READ)
+    given = col(Report.id).in_(await _given(world, by, one))
+    if not by.may(rights.RUN):
+        return given
     approved = select(col(ReportVersion.id)).where(
         col(ReportVersion.report_id) == col(Report.id), col(ReportVersion.state) == "approved"
     )
-    return approved.exists()
+    return or_(approved.exists(), given)
+
+
+async def _given(world: World, by: Caller, one: str | None) -> list[str]:
+    """Answer the reports, or whether it is this one, on which the caller was given a right."""
+    if not by.may(rights.GRANTED):
+        return []
+    some = [one] if one else await _every(world)
+    return [report for report, its in (await report_rights.given(world, some, by=by)).items() if its]
+
+
+async def _every(world: World) -> list[str]:
+    """Answer the ids of all reports, in a transaction that is over before access-service is asked."""
+    async with world.database.transaction() as reading:
+        return list((await reading.execute(select(col(Report.id)).where(col(Report.archived_at).is_(None)))).scalars())
+
+
+async def demand_visible(session: AsyncSession, report_id: str, *, world: World, by: Caller) -> None:
+    """Refuse a report that the caller may not know of. Raises `NotFound`, and as `visible` does."""
+    known = select(col(Report.id)).where(col(Report.id) == report_id, await visible(world, by, one=report_id))
+    if (await session.execute(known)).first() is None:
+        raise NotFound(f"There is no report {report_id}.")
 
 
 async def get(session: AsyncSession, report_id: str) -> Report:

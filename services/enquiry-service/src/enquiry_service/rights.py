@@ -15,10 +15,14 @@ REPORTS_WRITE = Permission("enquiry.reports.write", "Write reports.", ("support-
 APPROVE = Permission("enquiry.reports.approve", "Approve a report that another has written.", ("support-officer",))
 RUN = Permission("enquiry.reports.run", "Run reports and fetch what they found.", ("support-officer",))
 
+GRANTED = Permission(
+    "enquiry.reports.granted", "Use the rights on single reports that one was given in access-service.", ("member",)
+)
+
 ADHOC = Permission("enquiry.adhoc", "Run a draft of a report for a named enquiry, before anybody has approved it.", ())
 
 CALENDARS = Permission("enquiry.calendars", "Add closures and proclaimed bank holidays to the calendars.", ())
 
 KINDS = Permission("enquiry.kinds", "Say which kinds of enquiries there are, with their fields and targets.", ())
 
-ALL = (FILE, READ, ANSWER, CALENDARS, KINDS, SOURCES, REPORTS_READ, REPORTS_WRITE, APPROVE, RUN, ADHOC)
+ALL = (FILE, READ, ANSWER, CALENDARS, KINDS, SOURCES, REPORTS_READ, REPORTS_WRITE, APPROVE, RUN, GRANTED, ADHOC)

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -11,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from enquiry_service import data_sources, differences, parameters, reports, rights, versions
+from enquiry_service import data_sources, differences, parameters, report_rights, reports, rights, versions
 from enquiry_service.column_classes import DataClass, ResultColumn
 from enquiry_service.differences import Differences
 from enquiry_service.parameters import Parameter
+from enquiry_service.routes.report_callers import ReportEditor, ReportReader, ReportRunner, ReportWriter
 from enquiry_service.tables import DataSource, Report, ReportVersion
 from enquiry_service.versions import Draft, Validation
 from lodge_kit import etags
@@ -27,13 +29,10 @@ from lodge_kit.identity import Caller, requires
 from lodge_kit.listing import Ask, Listing
 from lodge_kit.tables import KnownName
 from lodge_kit.texts import Words
-from lodge_kit.world import Here, Now
+from lodge_kit.world import Here, Now, World
 
 router = APIRouter(tags=["reports"], route_class=IdempotentRoute)
 
-Reader = Annotated[Caller, requires(rights.REPORTS_READ)]
-Writer = Annotated[Caller, requires(rights.REPORTS_WRITE)]
-Runner = Annotated[Caller, requires(rights.RUN)]
 Approver = Annotated[Caller, requires(rights.APPROVE)]
 
 
@@ -62,7 +61,7 @@ class VersionOut(BaseModel):
     etag: str
     number: int
     state: Literal["draft", "review", "approved", "retired"]
-    sql: str
+    sql: str | None = Field(description="null for who may not see it.")
     parameters: list[dict[str, Any]]
     result_columns: list[ResultColumn]
     author: Reference
@@ -99,64 +98,74 @@ def _versions() -> Select[ReportVersion, DataSource, str | None, str | None]:
     )
 
 
-def _version(row: Row[ReportVersion, DataSource, str | None, str | None]) -> VersionOut:
+def _version(row: Row[ReportVersion, DataSource, str | None, str | None], *, with_sql: bool) -> VersionOut:
     version, source = row[0], row[1]
     references = {
         "etag": etags.etag(version),
         "author": {"id": version.author, "name": row[2] or ""},
         "approver": {"id": version.approver, "name": row[3] or ""} if version.approver else None,
         "result_columns": versions.classified(version, source),
+        "sql": version.sql if with_sql else None,
     }
     return VersionOut.model_validate(version.model_dump() | references)
 
 
-async def _version_is(request: Request, session: AsyncSession, version: ReportVersion, status: int = 200) -> Response:
+async def _version_is(
+    request: Request, session: AsyncSession, version: ReportVersion, *, here: World, by: Caller, status: int = 200
+) -> Response:
+    with_sql = await report_rights.may(here, version.report_id, "see-sql", by=by)
     await session.flush()
     row = (await session.execute(_versions().where(col(ReportVersion.id) == version.id))).one()
     path = f"/enquiry/v1/reports/{version.report_id}/versions/{version.number}"
-    return etags.answer(request, _version(row), status=status, location=path if status == 201 else None)  # noqa: PLR2004 - Created
+    location = path if status == 201 else None  # noqa: PLR2004 - Created
+    return etags.answer(request, _version(row, with_sql=with_sql), status=status, location=location)
 
 
 @router.post("/reports/{report_id}/versions", status_code=201, response_model=VersionOut)
 async def create_report_version(
-    request: Request, report_id: str, wanted: VersionIn, session: Session, by: Writer, here: Here, now: Now
+    request: Request, report_id: str, wanted: VersionIn, session: Session, by: ReportWriter, here: Here, now: Now
 ) -> Response:
     """Write a version: refused unless it can only read, and the source itself understands it."""
     draft = Draft(wanted.sql, wanted.parameters, wanted.classes)
     version = await versions.write(session, report_id, draft, world=here, by=by, now=now)
-    return await _version_is(request, session, version, 201)
+    return await _version_is(request, session, version, here=here, by=by, status=201)
 
 
 @router.get("/reports/{report_id}/versions", responses=VERSIONS.responses)
 async def list_report_versions(
-    request: Request, report_id: str, session: Session, _by: Reader, ask: Annotated[Ask, VERSIONS.ask]
+    request: Request, report_id: str, session: Session, _by: ReportReader, ask: Annotated[Ask, VERSIONS.ask]
 ) -> Response:
     """List a report's versions, the newest first."""
     await reports.get(session, report_id)
     found = _versions().where(col(ReportVersion.report_id) == report_id)
-    return await VERSIONS.answer(request, ask, found, _version, filename="versions")
+    return await VERSIONS.answer(request, ask, found, partial(_version, with_sql=True), filename="versions")
 
 
 @router.get("/reports/{report_id}/versions/{number}", response_model=VersionOut)
-async def get_report_version(request: Request, report_id: str, number: int, session: Session, _by: Reader) -> Response:
+async def get_report_version(
+    request: Request, report_id: str, number: int, session: Session, by: ReportReader, here: Here
+) -> Response:
     """Read one version."""
-    return await _version_is(request, session, await versions.get(session, report_id, number))
+    return await _version_is(request, session, await versions.get(session, report_id, number), here=here, by=by)
 
 
 @router.patch("/reports/{report_id}/versions/{number}", response_model=VersionOut)
 async def change_report_version(
-    request: Request, report_id: str, number: int, wanted: VersionChange, session: Session, by: Writer,
-    if_match: IfMatch, here: Here, now: Now,
+    request: Request, report_id: str, number: int, wanted: VersionChange, session: Session,
+    by: ReportEditor, if_match: IfMatch, here: Here, now: Now,
 ) -> Response:  # fmt: skip
-    """Edit a draft: its SQL, its parameters, the classes of its columns. Checked as a new one is."""
+    """Edit a draft: its SQL, its parameters, the classes of its columns. Checked as a new one is.
+
+    It takes the right to see the SQL too: what is wrong is told in the words of the draft.
+    """
     changes = {name: getattr(wanted, name) for name in wanted.model_fields_set}
     version = await versions.rewrite(session, report_id, number, changes, if_match=if_match, world=here, by=by, now=now)
-    return await _version_is(request, session, version)
+    return await _version_is(request, session, version, here=here, by=by)
 
 
 @router.get("/reports/{report_id}/versions/{number}/diff")
 async def compare_report_versions(
-    report_id: str, number: int, session: Session, _by: Reader,
+    report_id: str, number: int, session: Session, _by: ReportReader,
     against: Annotated[int | None, Query(ge=1, description="The one before, where it is left out.")] = None,
 ) -> Differences:  # fmt: skip
     """Compare a version with another: its text as a unified diff, its parameters and columns by name."""
@@ -175,20 +184,22 @@ async def compare_report_versions(
 
 
 @router.post("/reports/{report_id}/versions/{number}/validate")
-async def validate_report_version(report_id: str, number: int, _by: Writer, here: Here) -> Validation:
-    """Ask whether a version would run on its source as both are today; nothing is run."""
+async def validate_report_version(report_id: str, number: int, _by: ReportEditor, here: Here) -> Validation:
+    """Ask whether a version would run on its source as both are today; nothing is run. It is told in its own words."""
     return await versions.validate(report_id, number, world=here)
 
 
 @router.get("/reports/{report_id}/parameters")
-async def get_report_parameters(report_id: str, session: Session, _by: Runner) -> dict[str, Any]:
+async def get_report_parameters(report_id: str, session: Session, _by: ReportRunner) -> dict[str, Any]:
     """Read the JSON Schema (2020-12) of the parameters of the version that runs: what a portal draws a form from."""
     version = await versions.approved(session, await reports.get(session, report_id))
     return parameters.form(parameters.DEFINITIONS.validate_python(version.parameters))
 
 
 @router.get("/reports/{report_id}/versions/{number}/parameters")
-async def get_report_version_parameters(report_id: str, number: int, session: Session, _by: Reader) -> dict[str, Any]:
+async def get_report_version_parameters(
+    report_id: str, number: int, session: Session, _by: ReportReader
+) -> dict[str, Any]:
     """Read the JSON Schema (2020-12) of one version's parameters."""
     version = await versions.get(session, report_id, number)
     return parameters.form(parameters.DEFINITIONS.validate_python(version.parameters))
@@ -196,39 +207,41 @@ async def get_report_version_parameters(report_id: str, number: int, session: Se
 
 @router.post("/reports/{report_id}/versions/{number}/submit", response_model=VersionOut)
 async def submit_report_version(
-    request: Request, report_id: str, number: int, session: Session, by: Writer, now: Now
+    request: Request, report_id: str, number: int, session: Session, by: ReportWriter, here: Here, now: Now
 ) -> Response:
     """Offer a draft for approval by another."""
     version = await versions.get(session, report_id, number)
     await versions.submit(session, version, by=by, now=now)
-    return await _version_is(request, session, version)
+    return await _version_is(request, session, version, here=here, by=by)
 
 
 @router.post("/reports/{report_id}/versions/{number}/approve", response_model=VersionOut)
 async def approve_report_version(
-    request: Request, report_id: str, number: int, session: Session, by: Approver, now: Now
+    request: Request, report_id: str, number: int, session: Session, by: Approver, here: Here, now: Now
 ) -> Response:
     """Approve what another wrote: it is the version that runs from now on."""
     version = await versions.get(session, report_id, number)
     await versions.approve(session, version, by=by, now=now)
-    return await _version_is(request, session, version)
+    return await _version_is(request, session, version, here=here, by=by)
 
 
 @router.post("/reports/{report_id}/versions/{number}/send-back", response_model=VersionOut)
 async def send_back_report_version(
-    request: Request, report_id: str, number: int, wanted: Reason, session: Session, by: Approver, now: Now
-) -> Response:
+    request: Request, report_id: str, number: int, wanted: Reason, session: Session, by: Approver, here: Here,
+    now: Now,
+) -> Response:  # fmt: skip
     """Send a version back to its author."""
     version = await versions.get(session, report_id, number)
     await versions.send_back(session, version, reason=wanted.reason, by=by, now=now)
-    return await _version_is(request, session, version)
+    return await _version_is(request, session, version, here=here, by=by)
 
 
 @router.post("/reports/{report_id}/versions/{number}/retire", response_model=VersionOut)
 async def retire_report_version(
-    request: Request, report_id: str, number: int, wanted: Reason, session: Session, by: Writer, now: Now
-) -> Response:
+    request: Request, report_id: str, number: int, wanted: Reason, session: Session, by: ReportWriter, here: Here,
+    now: Now,
+) -> Response:  # fmt: skip
     """Take a version out of use for good: the one that runs only by those who may approve too."""
     version = await versions.get(session, report_id, number)
     await versions.retire(session, version, reason=wanted.reason, by=by, now=now)
-    return await _version_is(request, session, version)
+    return await _version_is(request, session, version, here=here, by=by)

@@ -9,7 +9,8 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from enquiry_service import answered, reports, rights
+from enquiry_service import answered, report_rights, reports, rights
+from enquiry_service.report_rights import ReportRight
 from enquiry_service.tables import DataSource, Report, ReportVersion
 from lodge_kit import etags
 from lodge_kit.changes import Change
@@ -80,6 +81,12 @@ class ReportOut(BaseModel):
     updated_at: datetime
 
 
+class ReportRights(BaseModel):
+    """What you may do with a report; what a right by role holds for some org units only is said by the call itself."""
+
+    rights: list[ReportRight]
+
+
 REPORTS = Listing(
     ReportOut,
     key=col(Report.id),
@@ -134,7 +141,7 @@ async def create_report(request: Request, wanted: ReportIn, session: Session, by
 
 @router.get("/reports", responses=REPORTS.responses)
 async def list_reports(
-    request: Request, by: Authenticated, ask: Annotated[Ask, REPORTS.ask],
+    request: Request, by: Authenticated, here: Here, ask: Annotated[Ask, REPORTS.ask],
     q: Annotated[str | None, Query(max_length=200, description="Words of the name or the description.")] = None,
     source: Id | None = None,
     owner: Annotated[str | None, Query(description="A person's id, or `me`.")] = None,
@@ -144,8 +151,12 @@ async def list_reports(
         Literal["draft", "review", "approved", "retired"] | None, Query(description="Of one of its versions.")
     ] = None,
 ) -> Response:  # fmt: skip
-    """List the reports: all for those who read reports, those that run for those who run them."""
-    found = _reports().where(col(Report.archived_at).is_(None), reports.visible(by))
+    """List the reports that you may know of.
+
+    They are all for those who read reports, those that run for those who run them, and those on which you were given a
+    right in access-service.
+    """
+    found = _reports().where(col(Report.archived_at).is_(None), await reports.visible(here, by))
     if q:
         found = found.where(contains(q, col(Report.name), col(Report.description)))
     if source:
@@ -165,12 +176,17 @@ async def list_reports(
 
 
 @router.get("/reports/{report_id}", response_model=ReportOut)
-async def get_report(request: Request, report_id: str, session: Session, by: Authenticated) -> Response:
+async def get_report(request: Request, report_id: str, session: Session, by: Authenticated, here: Here) -> Response:
     """Read a report, without the SQL of its versions."""
-    known = select(col(Report.id)).where(col(Report.id) == report_id, reports.visible(by))
-    if (await session.execute(known)).first() is None:
-        raise NotFound(f"There is no report {report_id}.")
+    await reports.demand_visible(session, report_id, world=here, by=by)
     return await _now_is(request, session, report_id)
+
+
+@router.get("/reports/{report_id}/rights")
+async def get_report_rights(report_id: str, session: Session, by: Authenticated, here: Here) -> ReportRights:
+    """Read what you may do with a report: by your roles, and by what you were given on this one."""
+    await reports.demand_visible(session, report_id, world=here, by=by)
+    return ReportRights(rights=sorted(await report_rights.held(here, report_id, by=by)))
 
 
 @router.patch("/reports/{report_id}", response_model=ReportOut)

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 from starlette.responses import FileResponse, StreamingResponse
 
-from enquiry_service import artifacts, jobs, progress, reports, rights, runs, settings
+from enquiry_service import artifacts, jobs, progress, reports, rights, runs
+from enquiry_service.routes.report_callers import ReportRunner
 from enquiry_service.tables import Enquiry, Report, ReportVersion, Run
 from lodge_kit import etags
 from lodge_kit.database import Session
@@ -27,7 +28,6 @@ from lodge_kit.world import Here, Now
 
 router = APIRouter(tags=["runs"], route_class=IdempotentRoute)
 
-Runner = Annotated[Caller, requires(rights.RUN)]
 AdHocRunner = Annotated[Caller, requires(rights.ADHOC)]
 
 RunStatus = Literal["queued", "running", "spooling", "done", "truncated", "failed", "cancelled", "expired"]
@@ -124,7 +124,7 @@ async def _now_is(request: Request, session: AsyncSession, run_id: str, status: 
 
 @router.post("/reports/{report_id}/runs", status_code=202, response_model=RunOut)
 async def create_run(
-    request: Request, report_id: str, wanted: RunIn, session: Session, by: Runner, here: Here, now: Now
+    request: Request, report_id: str, wanted: RunIn, session: Session, by: ReportRunner, here: Here, now: Now
 ) -> Response:
     """Ask for a run of a report's approved version. `Location` says where its progress is."""
     report = await reports.get(session, report_id)
@@ -195,7 +195,7 @@ async def get_run_file(run_id: str, session: Session, by: Authenticated, here: H
     at its source's limit of rows.
     """
     run = await runs.get(session, run_id, by=by)
-    path, artifact = await artifacts.fetch(session, run, settings=settings.of(here), by=by, now=now)
+    path, artifact = await artifacts.fetch(session, run, world=here, by=by, now=now)
     digest = base64.b64encode(bytes.fromhex(artifact.sha256)).decode()
     headers = {
         "Repr-Digest": f"sha-256=:{digest}:", "ETag": f'"{artifact.sha256}"', "Cache-Control": "private, no-store",
