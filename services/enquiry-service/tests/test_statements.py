@@ -87,7 +87,7 @@ DIALECTS = (postgresql.DIALECT, mysql.DIALECT, sqlite.DIALECT, duckdb.DIALECT)
     ids=["names", "casts", "between", "arrays", "not"],
 )
 def test_what_is_nested_too_deeply_is_refused_in_a_sentence(sql: str, dialect: Dialect) -> None:
-    with pytest.raises(UnsafeSql):
+    with pytest.raises(UnsafeSql, match=r"nested too deeply|cannot be read near \[\]"):
         check(sql, parameters=[], allowance=CAMPUS, dialect=dialect)
 
 

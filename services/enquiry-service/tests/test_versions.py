@@ -61,6 +61,23 @@ async def test_a_column_of_the_source_keeps_its_class_whatever_the_author_says(
 
 
 @pytest.mark.anyio
+async def test_what_was_approved_keeps_its_classes_when_the_source_tells_them_no_more(
+    report: str, olive: Client, peter: Client, source: dict[str, Any]
+) -> None:
+    path = f"/enquiry/v1/sources/{source['id']}"
+    await edit(peter, path, column_classes={"campus.student.name": "special"})
+    await olive.made(f"{report}/versions", sql=STUDENT, classes={"loud": "personal"})
+    await olive.made(f"{report}/versions/1/submit")
+    await peter.made(f"{report}/versions/1/approve")
+    await edit(peter, path, column_classes={})
+    shown = (await olive.get(f"{report}/versions/1")).json()["result_columns"]
+    assert [one["data_class"] for one in shown] == ["special", "personal"]
+    await edit(peter, path, column_classes={"campus.student.name": "secret"})
+    shown = (await olive.get(f"{report}/versions/1")).json()["result_columns"]
+    assert shown[0]["data_class"] == "secret"
+
+
+@pytest.mark.anyio
 async def test_a_draft_is_edited_by_those_who_saw_it_and_only_as_a_draft(
     report: str, olive: Client, peter: Client
 ) -> None:

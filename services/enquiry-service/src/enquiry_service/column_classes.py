@@ -5,7 +5,7 @@ one, and no author makes it less. What is computed, or not classified at the sou
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -14,6 +14,7 @@ from lodge_kit.problems import Invalid, InvalidValue
 
 DataClass = Literal["none", "personal", "special", "secret"]
 """`special` is what Article 9 of the UK GDPR calls so; `secret` is nobody's business, such as a key."""
+_ORDER: tuple[DataClass, ...] = get_args(DataClass)
 
 
 class ResultColumn(BaseModel):
@@ -31,6 +32,15 @@ def classified(
 ) -> list[ResultColumn]:
     """Answer the columns with their classes: `known` of a source's columns by origin, else `said` by name."""
     return [_classified(one, said, known) for one in columns]
+
+
+def strictest(columns: Sequence[ResultColumn]) -> dict[str, DataClass]:
+    """Answer the class of each name; the strictest, where several columns are called so."""
+    found: dict[str, DataClass] = {}
+    for one in columns:
+        if one.data_class is not None:
+            found[one.name] = max(found.get(one.name, "none"), one.data_class, key=_ORDER.index)
+    return found
 
 
 def _classified(column: Column, said: Mapping[str, DataClass], known: Mapping[str, DataClass]) -> ResultColumn:

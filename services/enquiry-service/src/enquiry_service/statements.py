@@ -81,8 +81,17 @@ def check(
         raise reading.refusal(sentence, None)
     try:
         return _checked(reading, parameters)
-    except (RecursionError, SqlglotError):  # the library makes the one into the other where it happens to stand
-        raise reading.refusal("The SQL is nested too deeply to be read.", None) from None
+    except (RecursionError, SqlglotError) as error:
+        raise reading.refusal(_unreadable(error), None) from None
+
+
+def _unreadable(error: BaseException | None) -> str:
+    """Say why SQL could not be written down: the library makes of a depth another error, where it happens to stand."""
+    while error is not None:
+        if isinstance(error, RecursionError):
+            return "The SQL is nested too deeply to be read."
+        error = error.__cause__ or error.__context__
+    return "The SQL cannot be written down as it was read; write it more plainly."
 
 
 def _checked(reading: "_Reading", parameters: Sequence[Parameter]) -> Checked:

@@ -243,6 +243,9 @@ async def approve(session: AsyncSession, version: ReportVersion, *, by: Caller, 
     superseded = {"state": "retired", "reason": "Superseded.", "version": ReportVersion.version + 1}
     await session.execute(before.values(superseded))
     version.state, version.approver, version.approved_at, version.updated_at = state, by.id, now, now
+    # Kept: what the source tells of a column today it may tell no more when a file of this version is fetched.
+    source = await data_sources.get(session, (await reports.get(session, version.report_id)).source_id)
+    version.classes = column_classes.strictest(classified(version, source))
     await directory.remember_caller(session, by, now=now)
     _record(session, version, "report.approved", by=by, now=now)
     await _tell(session, version, events.ReportApproved(version=version.number), by=by, now=now)
