@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
+from typing import Any
 
 import httpx
 import pytest
@@ -155,6 +156,36 @@ def test_lists_look_real(suite: Suite) -> None:
         assert page["count"] >= least, path
     enquiry = httpx.get(f"{suite.gateway}/enquiry/v1/enquiries", headers=suite.headers()).json()["items"][0]
     assert enquiry["requester"]["name"]
+
+
+@pytest.mark.timeout(240)
+def test_a_right_on_one_report_is_given_and_used_through_the_gateway(suite: Suite) -> None:
+    with httpx.Client(base_url=suite.gateway, headers=suite.headers()) as admin:
+
+        def made(path: str, **body: Any) -> dict[str, Any]:
+            answer = admin.post(path, json=body)
+            assert answer.status_code == 201, answer.text
+            found: dict[str, Any] = answer.json()
+            return found
+
+        report = next(
+            one for one in admin.get("/enquiry/v1/reports").json()["items"] if one["approved_version"] is not None
+        )
+        person = made("/access/v1/people", user_name="greta-given", name="Greta Given")["id"]
+        system = made("/access/v1/systems", key="lodge-reports", name="Reports")["id"]
+        permission = made(
+            f"/access/v1/systems/{system}/permissions", name="run one", action="report.run", resource_type="report",
+            condition=f'resource.id == "{report["id"]}"',
+        )  # fmt: skip
+        role = made("/access/v1/roles", system=system, name="runs one", permissions=[permission["id"]])
+        made("/access/v1/grants", subject=person, role=role["id"])
+        key = made("/access/v1/keys", owner=person)["key"]
+    with httpx.Client(base_url=suite.gateway, headers={"Authorization": f"Bearer {key}"}) as greta:
+        assert [one["id"] for one in greta.get("/enquiry/v1/reports").json()["items"]] == [report["id"]]
+        path = f"/enquiry/v1/reports/{report['id']}"
+        assert greta.get(f"{path}/rights").json() == {"rights": ["run"]}
+        assert greta.get(f"{path}/parameters").status_code == 200
+        assert greta.get(f"{path}/versions").status_code == 403
 
 
 @pytest.mark.timeout(240)
