@@ -283,6 +283,25 @@ async def test_the_file_of_a_run_is_there_as_long_as_the_right_is(campus: Campus
     assert (await stranger.get(file)).status_code == 404
 
 
+async def test_a_right_on_one_report_fills_no_org_units(campus: Campus) -> None:
+    officer, approver = (campus.enquiry.acting(one, enquiry_service.rights.ALL) for one in (OFFICER, APPROVER))
+    scoped = {
+        "sql": "SELECT title FROM course WHERE :scope IS NULL OR title IN (SELECT value FROM json_each(:scope))",
+        "parameters": [{"name": "scope", "type": "caller_scope"}], "classes": {"title": "none"},
+    }  # fmt: skip
+    await officer.made(f"{campus.path}/versions", **scoped)
+    await officer.made(f"{campus.path}/versions/2/submit")
+    await approver.made(f"{campus.path}/versions/2/approve")
+    await campus.give("run")
+    for wanted in (None, ["Course 1"], "*"):
+        refused = await campus.caller.post(f"{campus.path}/runs", json={"parameters": {"scope": wanted}})
+        assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "set-by-lodge"), wanted
+    run = await campus.caller.made(f"{campus.path}/runs")
+    assert run["parameters"]["scope"] == "[]"
+    everywhere = await officer.made(f"{campus.path}/runs")
+    assert everywhere["parameters"]["scope"] is None
+
+
 _STEPS = st.lists(st.tuples(st.sampled_from(RIGHTS), st.booleans()), min_size=1, max_size=6)
 
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from enquiry_service import differences, lifecycle, rights
 from enquiry_service.column_classes import classified
@@ -75,6 +77,20 @@ async def test_what_was_approved_keeps_its_classes_when_the_source_tells_them_no
     await edit(peter, path, column_classes={"campus.student.name": "secret"})
     shown = (await olive.get(f"{report}/versions/1")).json()["result_columns"]
     assert shown[0]["data_class"] == "secret"
+
+
+@pytest.mark.anyio
+async def test_what_was_approved_before_columns_had_classes_is_not_run(
+    report: str, app: FastAPI, olive: Client, peter: Client
+) -> None:
+    await olive.made(f"{report}/versions", sql=STUDENT, classes=BOTH)
+    await olive.made(f"{report}/versions/1/submit")
+    await peter.made(f"{report}/versions/1/approve")
+    async with app.state.world.database.transaction() as session:
+        await session.execute(text("UPDATE report_version SET classes = '{}'"))
+    refused = await olive.post(f"{report}/runs", json={})
+    assert (refused.status_code, refused.json()["code"]) == (409, "unclassified-columns")
+    assert "Have a new version approved" in refused.json()["detail"]
 
 
 @pytest.mark.anyio

@@ -56,13 +56,17 @@ async def request(
     session: AsyncSession, report: Report, values: Mapping[str, Any], *, enquiry_id: str | None, purpose: str,
     world: World, by: Caller, now: datetime,
 ) -> Run:  # fmt: skip
-    """Ask for a run of the approved version. Raises `Forbidden`, `Invalid`, `NothingApproved`, `SourceNotProven`.
+    """Ask for a run of the approved version.
+
+    Raises `Forbidden`, `Invalid`, `NothingApproved`, `SourceNotProven`, `Unclassified`.
 
     Who was given the right on this one report runs it for whichever enquiry he may see, and fills no more org units.
     """
     org_unit = await _for_org_unit(session, enquiry_id, by=by, given=partial(given_run, world, report.id, by=by))
     version = await versions.approved(session, report)
     data_sources.demand_proven(await data_sources.get(session, report.source_id))
+    # One that was approved before columns had classes: nobody could say later who has seen what of whom.
+    await versions.demand_classified(session, version)
     facts = {"enquiry_id": enquiry_id, "purpose": purpose, "org_unit": org_unit}
     return await _queued(session, version, values, facts, world=world, by=by, now=now)
 

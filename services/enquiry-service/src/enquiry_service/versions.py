@@ -274,9 +274,10 @@ async def demand_classified(session: AsyncSession, version: ReportVersion) -> No
     report = await reports.get(session, version.report_id)
     shown = classified(version, await data_sources.get(session, report.source_id))
     if missing := [one.name for one in shown if one.data_class is None]:
+        where = "PATCH the draft's" if version.state in ("draft", "review") else "Have a new version approved with"
         raise Unclassified(
-            f"Nobody has said what these columns tell of people: {', '.join(missing)[:500]}. PATCH the draft's"
-            " `classes`: none, personal, special or secret."
+            f"Nobody has said what these columns tell of people: {', '.join(missing)[:500]}. {where} `classes`: none,"
+            " personal, special or secret."
         )
 
 
