@@ -188,6 +188,30 @@ async def test_a_result_that_was_cut_says_so_everywhere(
     assert (file.headers["lodge-truncated"], len(file.text.splitlines())) == ("?1", 8)
 
 
+async def test_a_run_that_the_source_takes_no_more_tells_nothing_of_its_sql(
+    olive: Client, peter: Client, asked: Any, source: dict[str, Any], campus: Any, work: Work
+) -> None:
+    with psycopg.connect(campus.owner_url, autocommit=True) as owner:
+        owner.execute("CREATE TABLE campus.fleeting AS SELECT 1 AS shoe")
+        owner.execute(f"GRANT SELECT ON campus.fleeting TO {campus.role}")
+        try:
+            paths = [await asked("SELECT shoe FROM campus.fleeting")]
+            owner.execute("ALTER TABLE campus.fleeting RENAME shoe TO boot")
+            await work()
+        finally:
+            owner.execute("DROP TABLE campus.fleeting")
+    place = f"/enquiry/v1/sources/{source['id']}"
+    await peter.patch(place, json={"allowed_functions": ["pg_size_pretty"]}, headers={"If-Match": "*"})
+    paths.append(await asked("SELECT pg_size_pretty(id::bigint) AS shoe FROM campus.course"))
+    await peter.patch(place, json={"allowed_functions": []}, headers={"If-Match": "*"})
+    await work()
+    for path in paths:
+        for answer in (await olive.get(path), await olive.get(f"{path}/file"), await olive.get(f"{path}/progress")):
+            assert not [word for word in ("shoe", "campus", "pg_size") if word in answer.text], answer.text
+        run = (await olive.get(path)).json()
+        assert (run["status"], "validated" in run["reason"]) == ("failed", True), run
+
+
 async def test_a_run_that_fails_says_why_and_names_no_value(olive: Client, asked: Any, work: Work) -> None:
     path = await asked("SELECT 1 / (id - 5) AS share FROM campus.student WHERE id <= :most", PARAMETERS[0], most=9)
     await work()

@@ -20,10 +20,11 @@ from sqlalchemy import func, select, update
 from sqlmodel import col
 
 from enquiry_service import artifacts, data_sources, parameters, runs, versions
-from enquiry_service.export.messages import Outcome, Progress, Spec
+from enquiry_service.export.messages import NOT_AS_IT_IS, Outcome, Progress, Spec
 from enquiry_service.export.parent import run_in_child
 from enquiry_service.settings import of as settings_of
 from enquiry_service.sources import Limits
+from enquiry_service.statements import UnsafeSql
 from enquiry_service.tables import DataSource, Report, ReportVersion, Run
 from lodge_kit import database, logs
 from lodge_kit.problems import Problem, Unavailable
@@ -141,6 +142,8 @@ async def _outcome(world: World, hold: Hold) -> Outcome:
         if hold.stop.is_set():
             return Outcome(status="cancelled", reason="The run was cancelled before its query began.")
         return await run_in_child(spec, on_progress=hold.note, cancel=hold.stop)
+    except UnsafeSql:  # in words of the SQL, and a run is seen by those who may not see that
+        return Outcome(status="failed", reason=NOT_AS_IT_IS)
     except Problem as problem:
         return Outcome(status="failed", reason=problem.detail)
     except OSError as error:

@@ -8,10 +8,10 @@ import sys
 import threading
 from pathlib import Path
 
-from enquiry_service.export.messages import Line, Outcome, Progress, Spec
+from enquiry_service.export.messages import NOT_AS_IT_IS, Line, Outcome, Progress, Spec
 from enquiry_service.export.spool import Full, Spool
 from enquiry_service.export.watch import Watch
-from enquiry_service.sources import Phase, SourceError, adapter
+from enquiry_service.sources import Phase, Quoted, SourceError, adapter
 
 _PR_SET_PDEATHSIG = 1
 _SLACK = 2**20
@@ -74,6 +74,8 @@ def _stopped(spec: Spec, watch: Watch, error: SourceError) -> Outcome:
         return Outcome(status="cancelled", reason="The run was cancelled.", backend_gone=watch.backend_gone)
     if watch.stopped == "deadline":
         return _failed(watch, f"The run did not end within its {spec.limits.seconds:g} s and was ended at the source.")
+    if isinstance(error, Quoted):  # a run is seen by those who may not see its SQL
+        return _failed(watch, NOT_AS_IT_IS)
     return _failed(watch, str(error))
 
 

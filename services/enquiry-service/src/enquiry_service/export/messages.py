@@ -8,6 +8,8 @@ from enquiry_service.checked import Checked
 from enquiry_service.sources import Column, Limits, Phase
 from enquiry_service.sources.targets import Target
 
+NOT_AS_IT_IS = "The source does not take this report as both are today. Who writes reports can have it validated."
+
 
 class Spec(BaseModel):
     """One run: written to the child's standard input and nowhere else, as it holds the source's secret.

@@ -32,6 +32,10 @@ class Refused(SourceError):  # noqa: N818 - what happened, in a word
     """The source reads the statement and will not run it, or we will not let it: the sentence says why."""
 
 
+class Quoted(Refused):
+    """The source refuses in its own words, which may name what the SQL names: for those who may see that."""
+
+
 class Interrupted(SourceError):  # noqa: N818 - what happened, in a word
     """The query was ended at the source because it was cancelled or its time was over."""
 

@@ -19,6 +19,7 @@ from enquiry_service.sources import (
     Finding,
     Interrupted,
     Limits,
+    Quoted,
     Refused,
     Sink,
     SourceError,
@@ -159,7 +160,7 @@ def _named(connection: sqlite3.Connection, checked: Checked) -> list[Column]:
         if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
             raise
         # No row was read yet, so that no value of the data is in these words.
-        raise Refused(f"The source refuses: {error}.") from None
+        raise Quoted(f"The source refuses: {error}.") from None
     if len(ours) != len(theirs):
         raise Refused("The source reads this SQL otherwise than its check does; write it more plainly.")
     return [Column(name=_NUMBERED.sub("", name), type="any", origin=None) for name in theirs]

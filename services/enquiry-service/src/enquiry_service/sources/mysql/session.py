@@ -15,7 +15,7 @@ from pymysql.constants import CR, ER, FIELD_TYPE
 from pymysql.converters import conversions, convert_datetime
 from pymysql.cursors import SSCursor
 
-from enquiry_service.sources import Interrupted, Refused, SourceError, Unreachable
+from enquiry_service.sources import Interrupted, Quoted, Refused, SourceError, Unreachable
 from enquiry_service.sources.targets import MysqlTarget
 
 Connection = Any
@@ -144,7 +144,7 @@ def _retold(error: Exception) -> SourceError:
     if code in (CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR) or isinstance(error, OSError) or not isinstance(code, int):
         return SourceError("The connection to the source was lost.")
     if code in _NAMES_NO_VALUE:
-        return Refused(f"The source refuses: {error.args[1]} ({code}).")
+        return Quoted(f"The source refuses: {error.args[1]} ({code}).")
     # Its own words may quote a value, which is somebody's.
     return Refused(f"The source refuses what the query does, or a value in the data does not fit it ({code}).")
 

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.rows import TupleRow, tuple_row
 
-from enquiry_service.sources import Interrupted, Refused, SourceError, Unreachable
+from enquiry_service.sources import Interrupted, Quoted, Refused, SourceError, Unreachable
 from enquiry_service.sources.targets import PostgresqlTarget
 
 Connection = psycopg.Connection[TupleRow]
@@ -92,7 +92,7 @@ def _retold(error: psycopg.Error) -> SourceError:
         name = type(error).__name__
         return Refused(f"A value in the data does not fit what the query does with it: {name} ({error.sqlstate}).")
     if said:
-        return Refused(f"The source refuses: {said} ({error.sqlstate}).")
+        return Quoted(f"The source refuses: {said} ({error.sqlstate}).")
     if "memory" in str(error):
         return Refused("A row of the result is larger than a run may hold; leave its large columns out.")
     return SourceError("The connection to the source was lost.")
